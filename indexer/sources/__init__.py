@@ -1,0 +1,1 @@
+"""Sources: each format turns bytes into documents."""

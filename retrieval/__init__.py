@@ -1,0 +1,1 @@
+"""What ingest, training and serving share: types, catalog, text analysis, encoder, stores, fusion, search."""

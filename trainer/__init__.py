@@ -1,0 +1,1 @@
+"""Evaluation, and fine-tuning that has to prove itself. Torch is imported inside this package only."""
