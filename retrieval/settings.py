@@ -53,9 +53,7 @@ class Settings:
         return self.home / "index"
 
     @classmethod
-    def from_environment(
-        cls, environment: Mapping[str, str] = os.environ, *, home: Path | None = None
-    ) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str] = os.environ, *, home: Path | None = None) -> "Settings":
         """Read TANDEM_* once; `home` overrides TANDEM_HOME.
 
         Raises UsageError for a value that does not parse, naming the variable and the value seen.
