@@ -1,6 +1,6 @@
 """What every source is: a cheap listing of items, the bytes of one, and the documents these bytes hold."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
@@ -38,7 +38,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that a listing came upon and could not make an item of.
+    """Something that a listing could not make an item of, or a parser a document of: a bad line among good ones.
 
     `skipped` is True where it was left out on purpose, and False where it failed.
     """
@@ -72,8 +72,11 @@ class Source(Protocol):
         Raises Skipped for what is left out (binary, too large, empty) and SourceError for what cannot be read.
         """
 
-    def parse(self, item: Item, data: bytes) -> list[Document]:
-        """Return the documents of an item, with `finished` applied; raises Skipped or ParseError, and nothing else."""
+    def parse(self, item: Item, data: bytes) -> Sequence[Document | Problem]:
+        """Return the documents of an item, with `finished` applied, and the records that could not become one.
+
+        Raises Skipped or ParseError where there is no document to be had at all, and nothing else.
+        """
 
 
 class Parse(Protocol):
@@ -83,11 +86,16 @@ class Parse(Protocol):
     It writes each link's target as the document has it; an HTML page that was fetched gets absolute targets.
     """
 
-    def __call__(self, data: bytes, item: Item, options: SourceOptions) -> list[Document]:
-        """Return the documents in `data`."""
+    def __call__(self, data: bytes, item: Item, options: SourceOptions) -> Sequence[Document | Problem]:
+        """Return the documents in `data`, and a Problem for each record of it that could not become one."""
 
 
 def finished(document: Document, options: SourceOptions) -> Document:
     """Return the document with --meta and the id prefix applied; every Source calls it on what its parser returns."""
     metadata: Mapping[str, object] = {**document.metadata, **options.metadata}
     return replace(document, id=options.id_prefix + document.id, metadata=metadata)
+
+
+def all_finished(parts: Sequence[Document | Problem], options: SourceOptions) -> list[Document | Problem]:
+    """Return what a parser gave with every document finished and every problem as it is."""
+    return [finished(part, options) if isinstance(part, Document) else part for part in parts]
