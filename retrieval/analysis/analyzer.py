@@ -1,0 +1,96 @@
+"""The analyzer: the one way from text to index terms, for documents, queries and highlights alike."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final
+
+from retrieval.analysis.identifiers import Identifier, is_code_shaped, is_strong
+from retrieval.analysis.lexicon import SECONDARY_WEIGHT, lexicon_of
+from retrieval.analysis.pieces import Role
+from retrieval.analysis.stems import stemmer
+from retrieval.analysis.tokens import is_unspaced, located, surfaces
+from retrieval.analysis.words import Word
+
+ANALYZER_VERSION: Final = f"1+snowball-{version('snowballstemmer')}"
+"""Recorded with an index: terms of two versions must not meet."""
+
+Span = tuple[int, int, tuple[str, ...]]
+"""(start, end, terms): text[start:end] stands for these index terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analyzer:
+    """Turns text into index terms; cheap to construct, thread-safe, and never fails on any text.
+
+    `language` is one of LANGUAGES; another raises UsageError.
+    """
+
+    language: str = "english"
+
+    def __post_init__(self) -> None:
+        stemmer(self.language)
+
+    def terms(self, text: str) -> Counter[str]:
+        """Count a document's terms: a word counts once, an identifier once for itself and for each of its parts."""
+        lexicon = lexicon_of(self.language)
+        counts = Counter(lexicon.terms(surfaces(text)))
+        counts.update(lexicon.pair_term(pair) for pair in lexicon.pairs(text))
+        return counts
+
+    def query_terms(self, text: str) -> Mapping[str, float]:
+        """Weigh a query's terms; stop words are left out unless there is nothing else."""
+        lexicon = lexicon_of(self.language)
+        weights: dict[str, float] = {}
+        dropped: dict[str, float] = {}
+        for _, token in located(text):
+            for piece in lexicon.asked(token):
+                target = dropped if lexicon.is_stopword(token) else weights
+                target[piece.term] = target.get(piece.term, 0.0) + lexicon.weight(piece, token)
+        for pair in lexicon.pairs(text):
+            weights.setdefault(lexicon.pair_term(pair), SECONDARY_WEIGHT)
+        return weights or dropped
+
+    def identifiers(self, text: str) -> tuple[Identifier, ...]:
+        """Return a query's code-shaped tokens in order, each once, and word-number pairs like `xs 23`."""
+        lexicon = lexicon_of(self.language)
+        found: dict[str, Identifier] = {}
+        for start, token in located(text):
+            rooted = start > 0 and text[start - 1] == "/"  # the pattern leaves out the slash of /etc/passwd
+            if is_unspaced(token) or not (is_code_shaped(token) or (rooted and "/" in token)):
+                continue
+            if names := lexicon.names(token):
+                found.setdefault(names[0], Identifier(token, names, rooted or is_strong(token)))
+        for pair in lexicon.pairs(text):
+            term = lexicon.pair_term(pair)
+            is_coded = pair.word.isupper() and len(pair.word) > 1
+            found.setdefault(term, Identifier(text[pair.start : pair.end], (term,), is_coded))
+        return tuple(found.values())
+
+    def words(self, text: str) -> list[str]:
+        """List a text's words, identifiers and their parts, folded but not stemmed, for the spelling vocabulary."""
+        lexicon = lexicon_of(self.language)
+        tokens = (token for token in surfaces(text) if not is_unspaced(token))
+        return [piece.plain for token in tokens for piece in lexicon.pieces(token) if not piece.plain.isdigit()]
+
+    def typed(self, text: str) -> list[Word]:
+        """List a query's tokens that a vocabulary could know; stop words, numbers and unspaced scripts are left out."""
+        lexicon = lexicon_of(self.language)
+        words: list[Word] = []
+        for start, token in located(text):
+            found = lexicon.pieces(token)
+            if not found or is_unspaced(token) or lexicon.is_stopword(token) or not any(map(str.isalpha, token)):
+                continue
+            parts = tuple(piece.plain for piece in found if piece.role is Role.PART)
+            words.append(Word(found[0].plain, start, start + len(token), parts))
+        return words
+
+    def spans(self, text: str) -> Iterator[Span]:
+        """Yield every stretch of the text that stands for terms, token by token; stretches may overlap."""
+        lexicon = lexicon_of(self.language)
+        for offset, token in located(text):
+            for piece in lexicon.pieces(token):
+                yield offset + piece.start, offset + piece.end, (piece.term,)
+        for pair in lexicon.pairs(text):
+            yield pair.start, pair.end, (lexicon.pair_term(pair),)

@@ -1,0 +1,83 @@
+"""What is remembered of a language: stems, stop words, and the pieces of tokens seen before."""
+
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
+from itertools import chain
+from typing import Final
+
+from retrieval.analysis.folding import fold_case
+from retrieval.analysis.identifiers import is_strong
+from retrieval.analysis.pieces import Piece, Role, pieces
+from retrieval.analysis.stems import stemmer
+from retrieval.analysis.stopwords import stopwords
+from retrieval.analysis.tokens import Pair, is_unspaced, pairs
+
+CACHED_TOKENS: Final = 1 << 16
+MAX_CACHED_LENGTH: Final = 80
+
+SECONDARY_WEIGHT: Final = 0.5
+"""Query weight beside a word's 1.0: of an identifier's parts and suffixes, a hyphenation's joined form, a pair."""
+
+
+class Lexicon:
+    """A language's memory; bounded, and shared by all threads."""
+
+    def __init__(self, language: str) -> None:
+        self._stem = stemmer(language)
+        self._stopwords = stopwords(language)
+        self._cached_pieces: Callable[[str], tuple[Piece, ...]] = lru_cache(CACHED_TOKENS)(self._pieces)
+        self._cached_terms: Callable[[str], tuple[str, ...]] = lru_cache(CACHED_TOKENS)(self._terms)
+
+    def _pieces(self, token: str) -> tuple[Piece, ...]:
+        return pieces(token, self._stem)
+
+    def _terms(self, token: str) -> tuple[str, ...]:
+        return tuple(piece.term for piece in pieces(token, self._stem))
+
+    def pieces(self, token: str) -> tuple[Piece, ...]:
+        return self._cached_pieces(token) if len(token) <= MAX_CACHED_LENGTH else self._pieces(token)
+
+    def terms(self, tokens: list[str]) -> Iterator[str]:
+        # Asking for the longest once is cheaper than asking each token's length in Python, by a factor of two.
+        are_cached = max(map(len, tokens), default=0) <= MAX_CACHED_LENGTH
+        return chain.from_iterable(map(self._cached_terms if are_cached else self._terms_of, tokens))
+
+    def _terms_of(self, token: str) -> tuple[str, ...]:
+        return self._cached_terms(token) if len(token) <= MAX_CACHED_LENGTH else self._terms(token)
+
+    def is_stopword(self, token: str) -> bool:
+        return fold_case(token) in self._stopwords
+
+    def pairs(self, text: str) -> Iterator[Pair]:
+        return (pair for pair in pairs(text) if not self.is_stopword(pair.word))
+
+    @staticmethod
+    def pair_term(pair: Pair) -> str:
+        return fold_case(pair.word + pair.number)
+
+    def asked(self, token: str) -> list[Piece]:
+        """Return the pieces a query asks for: of an unspaced run the bigrams, or its one character."""
+        found = self.pieces(token)
+        if is_unspaced(token) and len(found) > 1:
+            return [piece for piece in found if piece.role is Role.WHOLE]
+        return list(found)
+
+    @staticmethod
+    def weight(piece: Piece, token: str) -> float:
+        if is_unspaced(token) or (token.isalnum() and piece.role is Role.WHOLE):
+            return 1.0
+        # The parts of user_id are a hint beside the name; those of well-known are the words, and the whole is a hint.
+        primary = Role.WHOLE if is_strong(token) else Role.PART
+        return 1.0 if piece.role is primary else SECONDARY_WEIGHT
+
+    def names(self, token: str) -> tuple[str, ...]:
+        """Return the term of the whole token, then of those suffixes that are identifiers themselves."""
+        found = self.pieces(token)
+        suffixes = (piece for piece in found[1:] if piece.role is Role.SUFFIX)
+        strong = (piece.term for piece in suffixes if is_strong(token[piece.start : piece.end]))
+        return tuple(dict.fromkeys([*(piece.term for piece in found[:1]), *strong]))
+
+
+@cache
+def lexicon_of(language: str) -> Lexicon:
+    return Lexicon(language)
