@@ -45,9 +45,9 @@ class Analyzer:
         weights: dict[str, float] = {}
         dropped: dict[str, float] = {}
         for _, token in located(text):
-            for piece in lexicon.asked(token):
-                target = dropped if lexicon.is_stopword(token) else weights
-                target[piece.term] = target.get(piece.term, 0.0) + lexicon.weight(piece, token)
+            for asked in lexicon.asked(token):
+                target = dropped if asked.is_dispensable else weights
+                target[asked.term] = target.get(asked.term, 0.0) + asked.weight
         for pair in lexicon.pairs(text):
             weights.setdefault(lexicon.pair_term(pair), SECONDARY_WEIGHT)
         return weights or dropped

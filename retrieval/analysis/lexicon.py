@@ -1,13 +1,14 @@
 """What is remembered of a language: stems, stop words, and the pieces of tokens seen before."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import chain
 from typing import Final
 
-from retrieval.analysis.folding import fold_case
+from retrieval.analysis.folding import fold, fold_case
 from retrieval.analysis.identifiers import is_strong
-from retrieval.analysis.pieces import Piece, Role, pieces
+from retrieval.analysis.pieces import Piece, Role, pieces, unspaced_terms
 from retrieval.analysis.stems import stemmer
 from retrieval.analysis.stopwords import stopwords
 from retrieval.analysis.tokens import Pair, is_unspaced, pairs
@@ -19,12 +20,22 @@ SECONDARY_WEIGHT: Final = 0.5
 """Query weight beside a word's 1.0: of an identifier's parts and suffixes, a hyphenation's joined form, a pair."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A term of a query and its weight; a dispensable one (a stop word) is left out where another term is there."""
+
+    term: str
+    weight: float
+    is_dispensable: bool
+
+
 class Lexicon:
     """A language's memory; bounded, and shared by all threads."""
 
     def __init__(self, language: str) -> None:
         self._stem = stemmer(language)
         self._stopwords = stopwords(language)
+        self._plain_stopwords = frozenset(map(fold, self._stopwords))
         self._cached_pieces: Callable[[str], tuple[Piece, ...]] = lru_cache(CACHED_TOKENS)(self._pieces)
         self._cached_terms: Callable[[str], tuple[str, ...]] = lru_cache(CACHED_TOKENS)(self._terms)
 
@@ -32,6 +43,8 @@ class Lexicon:
         return pieces(token, self._stem)
 
     def _terms(self, token: str) -> tuple[str, ...]:
+        if is_unspaced(token):
+            return unspaced_terms(token)
         return tuple(piece.term for piece in pieces(token, self._stem))
 
     def pieces(self, token: str) -> tuple[Piece, ...]:
@@ -55,20 +68,23 @@ class Lexicon:
     def pair_term(pair: Pair) -> str:
         return fold_case(pair.word + pair.number)
 
-    def asked(self, token: str) -> list[Piece]:
-        """Return the pieces a query asks for: of an unspaced run the bigrams, or its one character."""
+    def asked(self, token: str) -> list[Asked]:
+        """Return what a query asks for with a token: of an unspaced run the bigrams, or its one character."""
         found = self.pieces(token)
-        if is_unspaced(token) and len(found) > 1:
-            return [piece for piece in found if piece.role is Role.WHOLE]
-        return list(found)
-
-    @staticmethod
-    def weight(piece: Piece, token: str) -> float:
-        if is_unspaced(token) or (token.isalnum() and piece.role is Role.WHOLE):
-            return 1.0
+        if is_unspaced(token):
+            bigrams = [piece for piece in found if piece.role is Role.WHOLE]
+            return [Asked(piece.term, 1.0, is_dispensable=False) for piece in bigrams or found]
         # The parts of user_id are a hint beside the name; those of well-known are the words, and the whole is a hint.
-        primary = Role.WHOLE if is_strong(token) else Role.PART
-        return 1.0 if piece.role is primary else SECONDARY_WEIGHT
+        primary = Role.WHOLE if is_strong(token) or len(found) == 1 else Role.PART
+        is_stopword = self.is_stopword(token)
+        return [
+            Asked(
+                piece.term,
+                1.0 if piece.role is primary else SECONDARY_WEIGHT,
+                is_dispensable=is_stopword or piece.plain in self._plain_stopwords,
+            )
+            for piece in found
+        ]
 
     def names(self, token: str) -> tuple[str, ...]:
         """Return the term of the whole token, then of those suffixes that are identifiers themselves."""

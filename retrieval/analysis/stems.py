@@ -9,11 +9,14 @@ from typing import Final, Protocol, cast
 from retrieval.analysis.folding import fold_accents
 from retrieval.errors import UsageError
 
-LANGUAGES: Final = tuple(
-    "none arabic armenian basque catalan czech danish dutch english esperanto estonian finnish french german greek hindi "
-    "hungarian indonesian irish italian lithuanian nepali norwegian persian polish portuguese romanian russian serbian "
-    "spanish swedish tamil turkish yiddish".split()
+# fmt: off
+LANGUAGES: Final = (
+    "none", "arabic", "armenian", "basque", "catalan", "czech", "danish", "dutch", "english", "esperanto", "estonian",
+    "finnish", "french", "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian",
+    "nepali", "norwegian", "persian", "polish", "portuguese", "romanian", "russian", "serbian", "spanish", "swedish",
+    "tamil", "turkish", "yiddish",
 )
+# fmt: on
 """Languages an analyzer can be made for; "none" neither stems nor knows stop words."""
 
 CACHED_STEMS: Final = 1 << 16

@@ -10,9 +10,9 @@ def _list(words: str) -> frozenset[str]:
 
 _STOPWORDS: Final[Mapping[str, frozenset[str]]] = {
     "english": _list(
-        "a an and are as at be been being but by can could did do does don't e.g etc for from had has have how i i.e "
-        "if in into is it its let's me my of on or our should so such than that the their them then there these they "
-        "this those to was we were what what's when where which who why will with would you your"
+        "a an and are as at be been being but by can could did do does don't e.g eg etc for from had has have how i "
+        "i.e ie if in into is it its let's me my of on or our should so such than that the their them then there these "
+        "they this those to was we were what what's when where which who why will with would you your"
     ),
     "german": _list(
         "aber als am an auch auf aus bei das dass dem den der des die ein eine einem einen einer eines er es für hat "
