@@ -1,0 +1,40 @@
+"""One object that gives access to every part of the catalog."""
+
+from retrieval.catalog.changes import Changes
+from retrieval.catalog.chunks import Chunks
+from retrieval.catalog.collections import Collections
+from retrieval.catalog.database import Database
+from retrieval.catalog.documents import Documents
+from retrieval.catalog.embeddings import Embeddings
+from retrieval.catalog.models import Models
+from retrieval.catalog.moments import MomentsTable
+from retrieval.catalog.vocabulary import Vocabulary
+
+
+class Catalog:
+    """The catalog of one home. Thread-safe; any number of processes may hold one."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.collections = Collections(database)
+        self.documents = Documents(database)
+        self.chunks = Chunks(database)
+        self.embeddings = Embeddings(database)
+        self.changes = Changes(database)
+        self.vocabulary = Vocabulary(database)
+        self.moments = MomentsTable(database)
+        self.models = Models(database)
+
+    @classmethod
+    def open(cls, url: str) -> "Catalog":
+        """Open the catalog at a SQLAlchemy URL, creating it when it is empty.
+
+        Raises SchemaMismatch for one that an older or newer Tandem wrote, CatalogError for one that cannot be opened.
+        """
+        database = Database(url)
+        database.prepare()
+        return cls(database)
+
+    def close(self) -> None:
+        """Release the database."""
+        self.database.close()

@@ -1,0 +1,109 @@
+"""The ordered log of what the index still has to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, delete, func, insert, literal, select, update
+
+from retrieval.catalog import schema
+from retrieval.catalog.collections import Collection
+from retrieval.catalog.database import Database
+
+
+class Operation(StrEnum):
+    """What to do with a point of the index."""
+
+    UPSERT = "upsert"
+    DELETE = "delete"
+
+
+class State(StrEnum):
+    """Where a change stands."""
+
+    PENDING = "pending"
+    """Committed to the catalog, not yet known to be in the index."""
+    INDEXED = "indexed"
+    """In the index, and flushed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the log: `seq` orders it, `chunk_id` is the point's id."""
+
+    seq: int
+    chunk_id: int
+    operation: Operation
+
+
+class Changes:
+    """Read the log and move it forward."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def pending(self, collection: Collection, limit: int) -> list[Change]:
+        """Return the oldest changes that are not indexed, in order."""
+        table = schema.changes
+        statement = (
+            select(table.c.seq, table.c.chunk_id, table.c.operation)
+            .where(table.c.collection_id == collection.id, table.c.state == State.PENDING)
+            .order_by(table.c.seq)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [Change(row.seq, row.chunk_id, Operation(row.operation)) for row in connection.execute(statement)]
+
+    def count_pending(self, collection: Collection) -> int:
+        """How many changes the index has still to apply."""
+        table = schema.changes
+        statement = (
+            select(func.count())
+            .select_from(table)
+            .where(table.c.collection_id == collection.id, table.c.state == State.PENDING)
+        )
+        with self._database.read() as connection:
+            return connection.execute(statement).scalar_one()
+
+    def last_seq(self, collection: Collection) -> int:
+        """The newest change's number, 0 when there is none: a cheap way to see that something changed."""
+        table = schema.changes
+        with self._database.read() as connection:
+            statement = select(func.max(table.c.seq)).where(table.c.collection_id == collection.id)
+            return connection.execute(statement).scalar() or 0
+
+    def mark_indexed(self, collection: Collection, up_to: int) -> None:
+        """Record that every change up to this one is in the index and flushed, and forget older indexed ones."""
+        table = schema.changes
+        mine = table.c.collection_id == collection.id
+        with self._database.write() as connection:
+            connection.execute(delete(table).where(mine, table.c.state == State.INDEXED, table.c.seq < up_to))
+            pending = (mine, table.c.state == State.PENDING, table.c.seq <= up_to)
+            connection.execute(update(table).where(*pending).values(state=State.INDEXED))
+
+    def redo_all(self, collection: Collection) -> None:
+        """Replace the log by an upsert of every chunk: what a rebuilt index has to apply."""
+        table, chunks = schema.changes, schema.chunks
+        with self._database.write() as connection:
+            connection.execute(delete(table).where(table.c.collection_id == collection.id))
+            everything = select(
+                chunks.c.collection_id, chunks.c.id, literal(Operation.UPSERT.value), literal(State.PENDING.value)
+            ).where(chunks.c.collection_id == collection.id)
+            columns = ["collection_id", "chunk_id", "operation", "state"]
+            connection.execute(insert(table).from_select(columns, everything.order_by(chunks.c.id)))
+
+    def redo(self, collection: Collection, upserts: Sequence[int], deletes: Sequence[int]) -> None:
+        """Append changes for single points, as a repair does."""
+        with self._database.write() as connection:
+            log(connection, collection.id, Operation.DELETE, deletes)
+            log(connection, collection.id, Operation.UPSERT, upserts)
+
+
+def log(connection: Connection, collection_id: int, operation: Operation, chunk_ids: Sequence[int]) -> None:
+    """Append one pending change a chunk, inside the caller's transaction."""
+    rows = [
+        {"collection_id": collection_id, "chunk_id": chunk_id, "operation": operation, "state": State.PENDING}
+        for chunk_id in chunk_ids
+    ]
+    if rows:
+        connection.execute(insert(schema.changes), rows)

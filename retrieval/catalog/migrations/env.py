@@ -1,0 +1,8 @@
+"""Alembic's entry point: migrate over the connection that Database.migrate handed in."""
+
+from alembic import context
+
+from retrieval.catalog.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+context.run_migrations()

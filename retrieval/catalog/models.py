@@ -1,0 +1,74 @@
+"""The embedding models that this catalog has used: a version, its fingerprint and where it came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from retrieval.catalog import schema
+from retrieval.catalog.database import Database, now
+from retrieval.catalog.rows import insert_for
+from retrieval.errors import FingerprintMismatch, NotFound
+from retrieval.types import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """A registered model. `path` is the folder of its export; `provenance` says where it came from."""
+
+    version: str
+    fingerprint: str
+    dimensions: int
+    path: str
+    provenance: Mapping[str, JsonValue]
+    added_at: str = ""
+
+
+class Models:
+    """Register and find models."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(self, record: ModelRecord) -> ModelRecord:
+        """Keep a model under its version; the same again is a no-op.
+
+        Raises FingerprintMismatch if the version stands for another fingerprint: a version never changes its meaning.
+        """
+        table = schema.models
+        row = {
+            "version": record.version,
+            "fingerprint": record.fingerprint,
+            "dimensions": record.dimensions,
+            "path": record.path,
+            "provenance": dict(record.provenance),
+            "added_at": record.added_at or now(),
+        }
+        with self._database.write() as connection:
+            connection.execute(insert_for(connection, table).values(row).on_conflict_do_nothing())
+        known = self.get(record.version)
+        if known.fingerprint != record.fingerprint:
+            raise FingerprintMismatch(
+                f"Model version {record.version!r} is registered with fingerprint {known.fingerprint}, and the model "
+                f"at {record.path} has {record.fingerprint}. Add it under another version: `tandem models add`."
+            )
+        return known
+
+    def get(self, version: str) -> ModelRecord:
+        """Return a version; raises NotFound naming those there are."""
+        records = self.list()
+        for record in records:
+            if record.version == version:
+                return record
+        names = ", ".join(record.version for record in records) or "none yet"
+        raise NotFound(f"There is no model {version!r} (there is: {names}). `tandem models add` registers one.")
+
+    def list(self) -> list[ModelRecord]:
+        """Return every model, oldest first."""
+        table = schema.models
+        with self._database.read() as connection:
+            rows = connection.execute(select(table).order_by(table.c.added_at, table.c.version)).all()
+        return [
+            ModelRecord(row.version, row.fingerprint, row.dimensions, row.path, row.provenance, row.added_at)
+            for row in rows
+        ]

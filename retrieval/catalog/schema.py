@@ -1,0 +1,165 @@
+"""The catalog's tables. A migration in migrations/ makes each of them; a test holds the two equal."""
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _collection_id() -> Column[int]:
+    return Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False)
+
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(128), nullable=False, unique=True),
+    Column("created_at", String(32), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("recorded_at", String(32), nullable=False),
+)
+
+# What a source held when it was last ingested; an item whose hash is unchanged is not parsed again.
+items = Table(
+    "items",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _collection_id(),
+    Column("root", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    UniqueConstraint("collection_id", "root", "key"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _collection_id(),
+    Column("external_id", Text, nullable=False),
+    Column("root", Text, nullable=False),
+    Column("item_key", Text, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("blocks", JSON, nullable=False),
+    Column("url", Text),
+    Column("created", String(40)),
+    Column("updated", String(40)),
+    Column("tags", JSON, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("ingested_at", String(32), nullable=False),
+    UniqueConstraint("collection_id", "external_id"),
+    Index(None, "collection_id", "root", "item_key"),
+    sqlite_autoincrement=True,
+)
+
+# A chunk's id is its point's id in the index, so ids are never used twice.
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _collection_id(),
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("headings", JSON, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("text_hash", String(32), nullable=False),
+    Column("terms", LargeBinary, nullable=False),
+    Column("length", Float, nullable=False),
+    Index(None, "document_id", "position"),
+    Index(None, "collection_id"),
+    sqlite_autoincrement=True,
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("target", Text, nullable=False),
+    Column("anchor", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+)
+
+# Shared by all collections: the same text under the same model is embedded once.
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("text_hash", String(32), nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    UniqueConstraint("fingerprint", "text_hash"),
+)
+
+# The ordered log that the index owner applies; chunk_id has no foreign key because deletions outlive their chunk.
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    _collection_id(),
+    Column("chunk_id", Integer, nullable=False),
+    Column("operation", String(8), nullable=False),
+    Column("state", String(8), nullable=False),
+    Index(None, "collection_id", "state", "seq"),
+    sqlite_autoincrement=True,
+)
+
+vocabulary = Table(
+    "vocabulary",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("word", String(128), primary_key=True),
+    Column("chunks", Integer, nullable=False),
+)
+
+# Moments of a model's vectors over a collection: what calibrates the embedding leg's scores.
+moments = Table(
+    "moments",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("points", Integer, nullable=False),
+    Column("mean", LargeBinary, nullable=False),
+    Column("covariance", LargeBinary, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("version", String(128), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("dimensions", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("provenance", JSON, nullable=False),
+    Column("added_at", String(32), nullable=False),
+)
