@@ -117,6 +117,14 @@ class Store(Protocol):
         """Remove every point and every named vector."""
         ...
 
+    def announce(self, address: str) -> None:
+        """Tell processes that find this index held the URL at which its owner answers HTTP."""
+        ...
+
+    def warm(self) -> None:
+        """Load what makes searches fast; a service calls it once at start, a single command need not."""
+        ...
+
     def compact(self) -> None:
         """Build the approximate index and reclaim space. May block the whole process: never call it while serving."""
         ...
