@@ -24,7 +24,7 @@ from typing import Final
 import regex
 
 from retrieval.analysis.folding import fold, fold_case
-from retrieval.analysis.tokens import APOSTROPHES, HYPHENS, MAX_TERM, clusters, is_unspaced
+from retrieval.analysis.tokens import HYPHENS, MAX_TERM, clusters, is_unspaced
 
 MAX_SUFFIXES: Final = 6
 """Suffixes kept of a dotted name, the shortest ones: a name of n components would have n."""
@@ -160,7 +160,7 @@ def _component(text: str, offset: int, stem: Stem, role: Role) -> Iterator[Piece
 
 def _humps(word: str, offset: int, stem: Stem) -> Iterator[Piece]:
     humps = [(m.start(), m.group()) for m in _HUMP.finditer(word)]
-    if len(humps) < 2 or any(mark in word for mark in APOSTROPHES):
+    if len(humps) < 2 or sum(len(hump) for _, hump in humps) < len(word):  # don't, and soft hyphens
         return
     for start, hump in humps:
         # One letter or two digits say nothing alone: the p and the 53 of p53.
