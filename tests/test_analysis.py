@@ -212,6 +212,12 @@ def test_words_numbers_and_quantities_are_no_identifiers(text: str) -> None:
     assert not ENGLISH.identifiers(text)
 
 
+def test_in_a_composed_word_the_parts_are_the_identifiers() -> None:
+    assert (strong("p53-dependent"), weak("p53-dependent")) == (["p53"], ["p53-dependent"])
+    assert strong("UCP1/UCP2") == ["UCP1", "UCP2"]
+    assert ENGLISH.query_terms("p53-dependent") == {"p53dependent": 0.5, "p53": 1.0, "depend": 1.0}
+
+
 def test_an_identifier_falls_back_on_the_suffixes_that_are_names_themselves() -> None:
     (identifier,) = ENGLISH.identifiers("pathlib.Path.read_text()")
     assert identifier.terms == ("pathlib.path.read_text", "path.read_text", "read_text")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
-from retrieval.analysis.identifiers import Identifier, is_code_shaped, is_strong
+from retrieval.analysis.identifiers import Identifier
 from retrieval.analysis.lexicon import SECONDARY_WEIGHT, lexicon_of
 from retrieval.analysis.pieces import Role
 from retrieval.analysis.stems import stemmer
@@ -53,19 +53,18 @@ class Analyzer:
         return weights or dropped
 
     def identifiers(self, text: str) -> tuple[Identifier, ...]:
-        """Return a query's code-shaped tokens in order, each once, and word-number pairs like `xs 23`."""
+        """Return a query's code-shaped tokens in order, each once, and then word-number pairs like `xs 23`."""
         lexicon = lexicon_of(self.language)
         found: dict[str, Identifier] = {}
         for start, token in located(text):
-            rooted = start > 0 and text[start - 1] == "/"  # the pattern leaves out the slash of /etc/passwd
-            if is_unspaced(token) or not (is_code_shaped(token) or (rooted and "/" in token)):
-                continue
-            if names := lexicon.names(token):
-                found.setdefault(names[0], Identifier(token, names, rooted or is_strong(token)))
+            # The token pattern leaves out the slash of /etc/passwd.
+            is_rooted = start > 0 and text[start - 1] == "/" and "/" in token
+            for identifier in lexicon.identifiers(token, is_rooted=is_rooted):
+                found.setdefault(identifier.term, identifier)
         for pair in lexicon.pairs(text):
-            term = lexicon.pair_term(pair)
             is_coded = pair.word.isupper() and len(pair.word) > 1
-            found.setdefault(term, Identifier(text[pair.start : pair.end], (term,), is_coded))
+            identifier = Identifier(text[pair.start : pair.end], (lexicon.pair_term(pair),), is_coded)
+            found.setdefault(identifier.term, identifier)
         return tuple(found.values())
 
     def words(self, text: str) -> list[str]:

@@ -57,6 +57,8 @@ def is_strong(token: str) -> bool:
 
 
 def _has_strong_shape(token: str) -> bool:
-    whole = (_HEADER, _CODED, _DOTTED)
-    inside = (_CAMEL, _MIXED)
-    return any(shape.fullmatch(token) for shape in whole) or any(shape.search(token) for shape in inside)
+    if any(shape.fullmatch(token) for shape in (_HEADER, _CODED, _DOTTED)):
+        return True
+    # In p53-dependent or UCP1/UCP2 the parts are the identifiers.
+    is_composed = any(mark in token for mark in f"/{HYPHENS}") and "." not in token
+    return not is_composed and any(shape.search(token) for shape in (_CAMEL, _MIXED))

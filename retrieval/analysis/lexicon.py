@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from retrieval.analysis.folding import fold, fold_case
-from retrieval.analysis.identifiers import is_strong
+from retrieval.analysis.identifiers import Identifier, is_code_shaped, is_strong
 from retrieval.analysis.pieces import Piece, Role, pieces, unspaced_terms
 from retrieval.analysis.stems import stemmer
 from retrieval.analysis.stopwords import stopwords
@@ -86,7 +86,18 @@ class Lexicon:
             for piece in found
         ]
 
-    def names(self, token: str) -> tuple[str, ...]:
+    def identifiers(self, token: str, *, is_rooted: bool) -> list[Identifier]:
+        """Return a token as an identifier, or the strong parts of one that is not (the p53 of p53-dependent)."""
+        names = self._names(token)
+        if not names or is_unspaced(token):
+            return []
+        if is_rooted or is_strong(token):
+            return [Identifier(token, names, strong=True)]
+        whole = [Identifier(token, names, strong=False)] if is_code_shaped(token) else []
+        parts = ((piece, token[piece.start : piece.end]) for piece in self.pieces(token)[1:])
+        return whole + [Identifier(part, (piece.term,), strong=True) for piece, part in parts if is_strong(part)]
+
+    def _names(self, token: str) -> tuple[str, ...]:
         """Return the term of the whole token, then of those suffixes that are identifiers themselves."""
         found = self.pieces(token)
         suffixes = (piece for piece in found[1:] if piece.role is Role.SUFFIX)
