@@ -1,8 +1,12 @@
 """Shared fixtures. Real corpora live outside the project, in ../shared/data; tests skip where they are absent."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from retrieval.encoder import OnnxEncoder
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -13,3 +17,19 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("../shared/data is absent: the tests on real corpora need it")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small exported model folder; TANDEM_MODEL=<this folder> works as with a real one. Do not change it."""
+    from tests.tiny_model import build_tiny_model
+
+    return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_model: Path) -> "OnnxEncoder":
+    """The tiny model, loaded: deterministic vectors in which synonyms are close."""
+    from retrieval.encoder import OnnxEncoder
+
+    return OnnxEncoder.load(tiny_model, threads=1)

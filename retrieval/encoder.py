@@ -1,0 +1,250 @@
+"""Texts to unit vectors. The encoder that ingest, search and evaluation share runs on ONNX Runtime, without torch."""
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import ModelError
+from retrieval.model_folder import GRAPH, TOKENIZER, ModelFolder
+from retrieval.types import FloatArray
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession  # type: ignore[import-untyped]  # it ships no types
+    from tokenizers import Tokenizer
+
+# Measured on two cores with passages of ~180 tokens: beyond ~1,500 tokens a batch leaves the cache and slows down.
+BATCH_TOKENS = 1024
+BATCH_ROWS = 64
+_TOKENIZE_AT_ONCE = 1024
+
+Ids = NDArray[np.int64]
+
+
+class TokenCounter(Protocol):
+    """Counts tokens as the model's own tokenizer does."""
+
+    @property
+    def tokenizer_json(self) -> str:
+        """The Hugging Face tokenizer.json, with truncation and padding off."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, untruncated, without the special tokens that the model adds."""
+        ...
+
+
+class Encoder(TokenCounter, Protocol):
+    """Turns texts into unit vectors; safe to call from several threads."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What the vectors are: 16 hexadecimal characters."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Longer texts are cut to this many tokens, special tokens included."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> FloatArray:
+        """Unit rows of shape (len(texts), dimensions), in the order given."""
+        ...
+
+    def encode_passages(self, texts: Sequence[str]) -> FloatArray:
+        """Unit rows of shape (len(texts), dimensions), in the order given."""
+        ...
+
+
+class OnnxEncoder:
+    """An exported model, ready to encode.
+
+    Give many passages at once: they are sorted by length, and a batch holds about a thousand tokens.
+    """
+
+    def __init__(self, folder: ModelFolder, *, threads: int = 0) -> None:
+        """Load the model; `threads` 0 means one per core. Raises ModelError if the files are not a working model."""
+        self.folder = folder
+        self._recipe = folder.manifest.recipe
+        self._json = folder.tokenizer_json()
+        self._tokenizer = _tokenizer(folder.path, self._json)
+        self._tokenizer.enable_truncation(self._recipe.max_tokens)
+        self._session = _session(folder, threads or _cores())
+        self._inputs = {
+            item.name: np.int32 if "int32" in item.type else np.int64 for item in self._session.get_inputs()
+        }
+
+    @classmethod
+    def load(cls, path: Path, *, threads: int = 0) -> Self:
+        """Load an exported folder, checking it against its manifest."""
+        return cls(ModelFolder.read(path), threads=threads)
+
+    @property
+    def fingerprint(self) -> str:
+        """What the vectors are: 16 hexadecimal characters."""
+        return self.folder.manifest.fingerprint
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        return self.folder.manifest.dimensions
+
+    @property
+    def max_tokens(self) -> int:
+        """Longer texts are cut to this many tokens, special tokens included."""
+        return self._recipe.max_tokens
+
+    @cached_property
+    def tokenizer_json(self) -> str:
+        """The Hugging Face tokenizer.json, with truncation and padding off."""
+        return str(self._counter.to_str())
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, untruncated, without the special tokens that the model adds."""
+        encodings = self._counter.encode_batch_fast([_valid(text) for text in texts], add_special_tokens=False)
+        return [len(encoding) for encoding in encodings]
+
+    def encode_queries(self, texts: Sequence[str]) -> FloatArray:
+        """Unit rows of shape (len(texts), dimensions); ModelError if the model gives no finite vector."""
+        return self._encode([self._recipe.query_prompt + text for text in texts])
+
+    def encode_passages(self, texts: Sequence[str]) -> FloatArray:
+        """Unit rows of shape (len(texts), dimensions); ModelError if the model gives no finite vector."""
+        return self._encode([self._recipe.passage_prompt + text for text in texts])
+
+    @cached_property
+    def _counter(self) -> "Tokenizer":
+        return _tokenizer(self.folder.path, self._json)
+
+    def _encode(self, texts: Sequence[str]) -> FloatArray:
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        tokens = self._tokens(texts)
+        for rows in _batches([ids.shape[1] for ids in tokens]):
+            vectors[rows] = self._run([tokens[row] for row in rows])
+        return vectors
+
+    def _tokens(self, texts: Sequence[str]) -> list[Ids]:
+        """Token ids above type ids of each text: an array of shape (2, tokens)."""
+        tokens: list[Ids] = []
+        for start in range(0, len(texts), _TOKENIZE_AT_ONCE):
+            clean = [_valid(text) for text in texts[start : start + _TOKENIZE_AT_ONCE]]
+            encodings = self._tokenizer.encode_batch_fast(clean)
+            tokens += [np.array([encoding.ids, encoding.type_ids], dtype=np.int64) for encoding in encodings]
+        return tokens
+
+    def _run(self, tokens: Sequence[Ids]) -> FloatArray:
+        feed, mask = self._feed(tokens)
+        try:
+            output = np.asarray(self._session.run(None, feed)[0], dtype=np.float32)
+        except Exception as error:  # ONNX Runtime raises its own kinds, one a status code
+            raise ModelError(f"{self.folder.path} failed on {mask.shape} tokens: {error}; export it again.") from error
+        return self._unit(_pooled(output, mask, self._recipe.pooling), rows=len(tokens))
+
+    def _feed(self, tokens: Sequence[Ids]) -> tuple[dict[str, NDArray[np.integer[Any]]], Ids]:
+        shape = (len(tokens), max(1, *(ids.shape[1] for ids in tokens)))
+        feed = {
+            "input_ids": np.full(shape, self.folder.manifest.pad_id, dtype=np.int64),
+            "attention_mask": np.zeros(shape, dtype=np.int64),
+            "token_type_ids": np.zeros(shape, dtype=np.int64),
+        }
+        for row, ids in enumerate(tokens):
+            length = ids.shape[1]
+            feed["input_ids"][row, :length] = ids[0]
+            feed["token_type_ids"][row, :length] = ids[1]
+            feed["attention_mask"][row, :length] = 1
+        wanted: dict[str, NDArray[np.integer[Any]]] = {
+            name: feed[name].astype(kind, copy=False) for name, kind in self._inputs.items()
+        }
+        return wanted, feed["attention_mask"]
+
+    def _unit(self, vectors: FloatArray, *, rows: int) -> FloatArray:
+        if vectors.shape != (rows, self.dimensions):
+            raise ModelError(
+                f"{self.folder.path} gave an array of shape {vectors.shape} where ({rows}, {self.dimensions}) was "
+                "due; its manifest and its graph disagree. Export the model again."
+            )
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not np.all(np.isfinite(lengths)) or np.any(lengths == 0):
+            raise ModelError(f"{self.folder.path} gave a vector that is zero or not finite; use another model.")
+        return np.asarray(vectors / lengths, dtype=np.float32)
+
+
+def _inputs(folder: ModelFolder, session: "InferenceSession") -> dict[str, type[np.integer[Any]]]:
+    """The graph's inputs and their integer types."""
+    kinds = {item.name: np.int32 if "int32" in item.type else np.int64 for item in session.get_inputs()}
+    if unknown := sorted(kinds.keys() - {"input_ids", "attention_mask", "token_type_ids"}):
+        raise ModelError(f"{folder.path / GRAPH} wants the input {unknown[0]!r}; only text encoders are supported.")
+    return kinds
+
+
+def _cores() -> int:
+    # A container's CPU set, not the machine's; process_cpu_count comes with Python 3.13 only.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Row numbers, longest texts first, cut so that rows times the longest row stays near BATCH_TOKENS."""
+    rows = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    start = 0
+    while start < len(rows):
+        size = min(BATCH_ROWS, max(1, BATCH_TOKENS // max(1, lengths[rows[start]])))
+        yield rows[start : start + size]
+        start += size
+
+
+def _pooled(output: FloatArray, mask: Ids, pooling: str) -> FloatArray:
+    """Pool token vectors (n, tokens, d) to (n, d); what the graph has pooled already passes through."""
+    if output.ndim != 3:
+        return output
+    if pooling == "cls":
+        return np.asarray(output[:, 0])
+    weights = mask[:, :, None].astype(np.float32)
+    return np.asarray((output * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1), dtype=np.float32)
+
+
+def _valid(text: str) -> str:
+    """The text with lone surrogates replaced by U+FFFD, which the tokenizer could not take."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _tokenizer(path: Path, text: str) -> "Tokenizer":
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_str(text)
+    except Exception as error:  # the library raises plain Exception
+        raise ModelError(f"{path / TOKENIZER} is not a tokenizer ({error}); export the model again.") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _session(folder: ModelFolder, threads: int) -> "InferenceSession":
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    level = ort.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_DISABLE_ALL if folder.manifest.optimized else level.ORT_ENABLE_ALL
+    # Worker threads wait actively for 20 microseconds only: the next operator comes sooner than that, and longer
+    # spinning takes the core from whoever shares it (measured: three times the latency beside one busy process).
+    options.add_session_config_entry("session.intra_op.spin_duration_us", "20")
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    try:
+        return ort.InferenceSession(str(folder.path / GRAPH), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises its own kinds, one a status code
+        raise ModelError(f"{folder.path / GRAPH} cannot be loaded: {error}; export the model again.") from error
