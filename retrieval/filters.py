@@ -8,8 +8,9 @@ What a field is: a top-level key of the metadata, whole. "a.b" names the key "a.
 What a field's values are: a string, a boolean or a finite number is one value; a list has those of its elements;
 nulls, objects, nested lists, NaN, infinities and numbers beyond float64 are not values.
 When two values are equal: same kind and same value, so 1 equals 1.0 but neither true nor "1"; strings exactly.
-What lies in a range: numbers are compared as float64 with numbers; ISO 8601 dates in strings are compared with
-dates, as instants (without an offset: UTC). One and the same value of a list must lie within all bounds.
+What lies in a range: numbers are compared with numbers, to 15 significant digits (an engine may change the sixteenth
+of what it stores); ISO 8601 dates in strings are compared with dates, as instants (without an offset: UTC). One and
+the same value of a list must lie within all bounds.
 """
 
 import calendar
@@ -43,7 +44,7 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Bounds as float64: numbers, or instants in seconds since 1970 UTC. None is no bound."""
+    """Bounds to 15 significant digits: numbers, or instants in seconds since 1970 UTC. None is no bound."""
 
     instants: bool
     gt: float | None = None
@@ -89,12 +90,12 @@ class Range:
 
     @property
     def interval(self) -> Interval:
-        """The bounds as float64, dates resolved to instants."""
+        """The bounds as numbers, dates resolved to instants."""
         bounds = {"gt": self.gt, "gte": self.gte, "lt": self.lt, "lte": self.lte}
         given = {name: bound for name, bound in bounds.items() if bound is not None}
         if any(isinstance(bound, str) for bound in given.values()):
             return _instants(given)
-        return Interval(instants=False, **{name: float(bound) for name, bound in given.items()})
+        return Interval(instants=False, **{name: number(bound) for name, bound in given.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +166,14 @@ def is_value(value: JsonValue) -> bool:
 
 
 def number(value: JsonValue) -> float | None:
-    """Return a number as float64; None for anything else, booleans and non-finite numbers included."""
+    """Return a number to 15 significant digits; None for anything else, booleans and non-finite numbers included."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
-        as_float = float(value)
+        rounded = float(f"{float(value):.15g}")
     except OverflowError:
         return None
-    return as_float if math.isfinite(as_float) else None
+    return rounded if math.isfinite(rounded) else None
 
 
 def _identity(value: Scalar) -> tuple[type, Scalar]:
@@ -195,7 +196,7 @@ def instant(value: JsonValue) -> float | None:
     if not isinstance(value, str) or len(value) < len("2024-05"):
         return None
     span = period(value)
-    return None if span is None else span[0]
+    return None if span is None else number(span[0])
 
 
 def period(text: str) -> tuple[float, float] | None:
@@ -232,4 +233,4 @@ def _instants(bounds: Mapping[str, float | str]) -> Interval:
             limits[name] = start
         else:
             limits["gte" if name == "gt" else "lt"] = end
-    return Interval(instants=True, **limits)
+    return Interval(instants=True, **{name: number(limit) for name, limit in limits.items()})

@@ -1,5 +1,6 @@
 """Filters as engine conditions: one walk over the algebra, and an engine's builder that makes each condition."""
 
+import math
 from typing import Protocol, TypeVar
 
 from retrieval.filters import And, AnyOf, Exists, Filter, Interval, Not, Or, Range
@@ -38,7 +39,7 @@ def translate(where: Filter, build: Conditions[Condition]) -> Condition:
         case AnyOf(field, values) if values:
             return build.any_of(equality_field(field), [token(value) for value in values])
         case Range():
-            return build.within(_range_field(where), where.interval)
+            return build.within(_range_field(where), _tolerant(where.interval))
         case Exists(field):
             return build.any_of(PRESENT, [digest(field)])
         case And(clauses):
@@ -68,3 +69,24 @@ def filtered_fields(where: Filter) -> set[tuple[str, str]]:
 
 def _range_field(where: Range) -> str:
     return instant_field(where.field) if where.interval.instants else number_field(where.field)
+
+
+def _tolerant(interval: Interval) -> Interval:
+    """Move bounds by less than the 15th digit, so that a value stored a bit off still falls on its side.
+
+    Qdrant's JSON reader gives back one float64 in eight with its last bit changed.
+    """
+    return Interval(
+        instants=interval.instants,
+        gt=_nudged(interval.gt, math.inf),
+        gte=_nudged(interval.gte, -math.inf),
+        lt=_nudged(interval.lt, -math.inf),
+        lte=_nudged(interval.lte, math.inf),
+    )
+
+
+def _nudged(bound: float | None, towards: float) -> float | None:
+    if bound is None:
+        return None
+    moved = math.nextafter(math.nextafter(bound, towards), towards)
+    return moved if math.isfinite(moved) else bound

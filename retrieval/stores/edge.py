@@ -224,7 +224,11 @@ class EdgeStore:
     def _known(self, ids: Iterable[int]) -> list[int]:
         with self._using("looking up points") as shard:
             asked = sorted({i for i in ids if i >= 0})
-            return [int(r.id) for s in range(0, len(asked), _PAGE) for r in shard.retrieve(list(asked[s : s + _PAGE]))]
+            return [
+                int(r.id)
+                for s in range(0, len(asked), _PAGE)
+                for r in shard.retrieve(list(asked[s : s + _PAGE]), False, False)
+            ]
 
     def _note_soft_deletes(self, ids: Sequence[int]) -> None:
         if self._soft_deletes.exists() or not self._known(ids):
@@ -238,7 +242,7 @@ class EdgeStore:
         unknown = [point_id for point_id, _ in hits if point_id not in documents]
         if unknown:
             with self._using("reading points") as shard:
-                records = shard.retrieve(list(unknown), edge.PayloadSelector.Include([DOCUMENT]))
+                records = shard.retrieve(list(unknown), edge.PayloadSelector.Include([DOCUMENT]), False)
             documents.update((int(record.id), (record.payload or {})[DOCUMENT]) for record in records)
         found = [Candidate(point_id, documents[point_id], score) for point_id, score in hits]
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.id))

@@ -12,7 +12,7 @@ from retrieval.errors import StoreError
 from retrieval.filters import Interval
 from retrieval.stores.base import KeywordLeg, Leg, Point
 from retrieval.stores.checks import KEYWORD
-from retrieval.stores.lock import busy
+from retrieval.stores.lock import Owner, busy
 from retrieval.stores.payload import DOCUMENT, LEAD, point_payload, read_metadata, read_terms, stored_terms
 from retrieval.types import FloatArray
 
@@ -31,7 +31,8 @@ def engine_errors(folder: Path, doing: str) -> Iterator[None]:
         raise
     except BaseException as error:  # a panic of the engine is no Exception
         if "WouldBlock" in str(error):
-            raise busy(folder) from error
+            # Held by a process that took the engine's lock without ours.
+            raise busy(folder, Owner()) from error
         raise StoreError(
             f"The index in {folder} failed while {doing}: {str(error)[:300]}. "
             "If this persists, rebuild it from the catalog with `tandem reindex`."
@@ -40,13 +41,13 @@ def engine_errors(folder: Path, doing: str) -> Iterator[None]:
 
 def open_shard(path: Path, *, indexing_threshold_kb: int = INDEXING_THRESHOLD_KB) -> edge.EdgeShard:
     """Open the shard in a folder, creating it when the folder is absent; the engine's exceptions pass."""
+    if path.exists():
+        return edge.EdgeShard.load(str(path))
+    path.mkdir(parents=True)
     # Any deleted point makes compaction rewrite its segment: the engine counts deleted points in IDF until then.
     optimizers = edge.EdgeOptimizersConfig(
         deleted_threshold=1e-9, vacuum_min_vector_number=1, indexing_threshold=indexing_threshold_kb
     )
-    if path.exists():
-        return edge.EdgeShard.load(str(path), edge.EdgeConfig(optimizers=optimizers))
-    path.mkdir(parents=True)
     return edge.EdgeShard.create(str(path), edge.EdgeConfig(sparse_vectors=_SPARSE, optimizers=optimizers))
 
 
