@@ -180,7 +180,9 @@ class OnnxEncoder:
 
 def _inputs(folder: ModelFolder, session: "InferenceSession") -> dict[str, type[np.integer[Any]]]:
     """The graph's inputs and their integer types."""
-    kinds = {item.name: np.int32 if "int32" in item.type else np.int64 for item in session.get_inputs()}
+    kinds: dict[str, type[np.integer[Any]]] = {
+        item.name: np.int32 if "int32" in item.type else np.int64 for item in session.get_inputs()
+    }
     if unknown := sorted(kinds.keys() - {"input_ids", "attention_mask", "token_type_ids"}):
         raise ModelError(f"{folder.path / GRAPH} wants the input {unknown[0]!r}; only text encoders are supported.")
     return kinds

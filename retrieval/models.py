@@ -1,0 +1,269 @@
+"""The models of one home folder: found by name, exported once, listed and verified.
+
+A name is a version in the home's models folder, a folder, or a hub id. The first use exports; every later one loads.
+"""
+
+import logging
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from retrieval.encoder import OnnxEncoder
+from retrieval.errors import ModelError, NotFound
+from retrieval.model_finding import find_source, hub_id
+from retrieval.model_folder import MANIFEST, ModelFolder, Precision, write_manifest
+from retrieval.model_source import SourceModel
+from retrieval.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_TEMPORARY = ".exporting-"
+_STALE_AFTER_S = 6 * 3600
+
+
+class Exporter(Protocol):
+    """Exports the sentence-transformers model in `source` into the empty folder `target`; raises ModelError."""
+
+    def __call__(self, source: Path, target: Path, *, precision: Precision) -> None:
+        """Write model.onnx, tokenizer.json and tandem.json into `target`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What `tandem models list` and `show` print."""
+
+    version: str
+    name: str
+    fingerprint: str
+    dimensions: int
+    max_tokens: int
+    pooling: str
+    precision: str
+    size_bytes: int
+    path: Path
+    source: str
+    exported_at: str
+    parity: float | None
+
+    @classmethod
+    def of(cls, folder: ModelFolder) -> "ModelInfo":
+        """Describe an exported folder."""
+        manifest, recipe = folder.manifest, folder.manifest.recipe
+        return cls(
+            version=folder.path.name,
+            name=manifest.name,
+            fingerprint=manifest.fingerprint,
+            dimensions=manifest.dimensions,
+            max_tokens=recipe.max_tokens,
+            pooling=recipe.pooling,
+            precision=recipe.precision.value,
+            size_bytes=folder.size_bytes,
+            path=folder.path,
+            source=manifest.source,
+            exported_at=manifest.exported_at,
+            parity=manifest.parity,
+        )
+
+
+class ModelStore:
+    """The exported models of a home folder. Several processes may use it at once."""
+
+    def __init__(self, settings: Settings, exporter: Exporter | None = None) -> None:
+        """`exporter` makes the one-time export; without it only models that are exported already can be used."""
+        self._settings = settings
+        self._exporter = exporter
+
+    def encoder(self, name: str | None = None) -> OnnxEncoder:
+        """Load a model (the settings' by default), exporting it first if this is its first use."""
+        return OnnxEncoder(self.folder(name), threads=self._settings.threads)
+
+    def folder(self, name: str | None = None) -> ModelFolder:
+        """Find a model's exported folder, exporting it first if need be. Raises ModelError."""
+        name = name or self._settings.model
+        if _is_path(name):
+            return self._local_folder(Path(name).expanduser())
+        version = version_of(name)
+        return self._exported(version) or self._export(find_source(hub_id(name)), name=hub_id(name), version=version)
+
+    def list_models(self) -> list[ModelInfo]:
+        """Every exported model of the home, by version; what cannot be read is logged and left out."""
+        return [ModelInfo.of(folder) for folder in self._folders()]
+
+    def model(self, version: str) -> ModelInfo:
+        """Describe one version. Raises NotFound."""
+        return ModelInfo.of(self._existing(version))
+
+    def verify(self, version: str) -> None:
+        """Compare every byte of a version with its manifest. Raises NotFound or FingerprintMismatch."""
+        self._existing(version).verify()
+
+    def add_model(
+        self, name_or_folder: str | Path, version: str | None = None, *, precision: Precision = Precision.FLOAT32
+    ) -> ModelInfo:
+        """Make a model a version of this home: export it, or copy the folder if it is exported already.
+
+        Adding the same model under the same version again changes nothing. Raises ModelError if the version is taken by
+        another model, or if an exported folder has another precision than the one asked for.
+        """
+        name = str(name_or_folder)
+        local = Path(name).expanduser() if isinstance(name_or_folder, Path) or _is_path(name) else None
+        if local is not None and (local / MANIFEST).is_file():
+            return ModelInfo.of(
+                self._copy(ModelFolder.read(local), version or _folder_version(local.resolve()), precision)
+            )
+        source = SourceModel.read(local.resolve()) if local is not None else find_source(hub_id(name))
+        suffix = "" if precision is Precision.FLOAT32 else f"-{precision.value}"
+        version = _slug(
+            version or (_folder_version(local.resolve()) if local is not None else version_of(name)) + suffix
+        )
+        if (taken := self._exported(version)) is not None:
+            return ModelInfo.of(_same(taken, source.recipe(precision).fingerprint))
+        name = str(local.resolve()) if local is not None else hub_id(name)
+        return ModelInfo.of(self._export(source, name=name, version=version, precision=precision))
+
+    def remove_model(self, version: str) -> None:
+        """Delete a version's files. Raises NotFound."""
+        folder = self._existing(version).path
+        # Out of sight first, so that a reader finds the whole folder or none.
+        doomed = folder.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
+
+    def _folders(self) -> Iterator[ModelFolder]:
+        root = self._settings.models_dir
+        for path in sorted(root.iterdir()) if root.is_dir() else []:
+            if path.name.startswith(_TEMPORARY) or not path.is_dir():
+                continue
+            try:
+                yield ModelFolder.read(path)
+            except ModelError as error:
+                logger.warning("Left out a model: %s", error)
+
+    def _existing(self, version: str) -> ModelFolder:
+        if (folder := self._exported(version)) is None:
+            have = ", ".join(info.version for info in self.list_models()) or "none"
+            raise NotFound(
+                f"There is no model version {version!r}; this home has: {have}. `tandem models add` adds one."
+            )
+        return folder
+
+    def _exported(self, version: str) -> ModelFolder | None:
+        path = self._settings.models_dir / _slug(version)
+        return ModelFolder.read(path) if path.is_dir() else None
+
+    def _local_folder(self, path: Path) -> ModelFolder:
+        if (path / MANIFEST).is_file():
+            return ModelFolder.read(path)
+        source = SourceModel.read(path.resolve())
+        name, stamp = str(source.path), source.stamp()
+        for folder in self._folders():
+            if (folder.manifest.source, folder.manifest.stamp) == (name, stamp):
+                return folder
+        version = f"{_folder_version(source.path)}-{source.recipe().fingerprint[:8]}"
+        return self._exported(version) or self._export(source, name=name, version=version)
+
+    def _export(
+        self, source: SourceModel, *, name: str, version: str, precision: Precision = Precision.FLOAT32
+    ) -> ModelFolder:
+        exporter = self._exporter
+        if exporter is None:
+            raise ModelError(f"The model {name} has not been exported yet; run `tandem models add {name}` once.")
+        logger.info("Exporting %s to ONNX; this happens once.", name)
+
+        def fill(target: Path) -> None:
+            exporter(source.path, target, precision=precision)
+            manifest = ModelFolder.read(target).manifest
+            write_manifest(target, replace(manifest, name=name, source=str(source.path), stamp=source.stamp()))
+
+        return self._install(version, fill)
+
+    def _copy(self, folder: ModelFolder, version: str, precision: Precision) -> ModelFolder:
+        if (has := folder.manifest.recipe.precision) is not precision and precision is not Precision.FLOAT32:
+            raise ModelError(f"{folder.path} is exported as {has}; add the folder it was made from as {precision}.")
+        if (taken := self._exported(version)) is not None:
+            return _same(taken, folder.manifest.fingerprint)
+        folder.verify()
+
+        def fill(target: Path) -> None:
+            for name in (*folder.manifest.files, MANIFEST):
+                shutil.copyfile(folder.path / name, target / name)
+
+        return self._install(version, fill)
+
+    def _install(self, version: str, fill: Callable[[Path], None]) -> ModelFolder:
+        """Fill a temporary folder, then rename it into place: it is there whole or not at all."""
+        final = self._settings.models_dir / _slug(version)
+        with _temporary(self._settings.models_dir) as target:
+            fill(target)
+            ModelFolder.read(target)
+            _flush(target)
+            try:
+                target.rename(final)
+            except OSError:
+                if not final.is_dir():
+                    raise
+                logger.info("Another process exported %s first; its export is used.", version)
+        return ModelFolder.read(final)
+
+
+def version_of(name: str) -> str:
+    """The version name that a hub id or bare name gets; sentence-transformers' own models go by their short name."""
+    return _slug(name.removeprefix("sentence-transformers/").replace("/", "--"))
+
+
+def _slug(version: str) -> str:
+    if not _VERSION.fullmatch(version):
+        raise ModelError(f"{version!r} is not a version: use letters, digits, '.', '_' and '-', at most 100.")
+    return version
+
+
+def _folder_version(path: Path) -> str:
+    """A version name for a folder of any name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.name)[:80].lstrip("._-") or "model"
+
+
+def _is_path(name: str) -> bool:
+    """A path looks like one, so that a folder in the current directory cannot pose as a model of a bare name."""
+    return name.startswith((".", "~", "/")) or Path(name).is_absolute() or ("/" in name and Path(name).is_dir())
+
+
+def _same(folder: ModelFolder, fingerprint: str) -> ModelFolder:
+    if folder.manifest.fingerprint != fingerprint:
+        raise ModelError(
+            f"The version {folder.path.name} is another model (fingerprint {folder.manifest.fingerprint}, not "
+            f"{fingerprint}); choose another version name."
+        )
+    return folder
+
+
+@contextmanager
+def _temporary(models_dir: Path) -> Iterator[Path]:
+    models_dir.mkdir(parents=True, exist_ok=True)
+    for stale in models_dir.glob(f"{_TEMPORARY}*"):
+        if time.time() - stale.stat().st_mtime > _STALE_AFTER_S:
+            shutil.rmtree(stale, ignore_errors=True)
+    target = models_dir / f"{_TEMPORARY}{uuid.uuid4().hex}"
+    target.mkdir()
+    try:
+        yield target
+    finally:
+        shutil.rmtree(target, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    """Return once the files survive a power cut."""
+    for file in (*folder.iterdir(), folder):
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
