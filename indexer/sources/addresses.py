@@ -63,7 +63,7 @@ def canonical_url(url: str) -> str:
     if not _HOST.fullmatch(parsed.raw_host) or (parsed.port or 0) > 65535:
         raise SourceError(f"{url[:200]!r} has no usable host; write it as https://host/path.")
     port = None if parsed.port == _DEFAULT_PORTS[parsed.scheme] else parsed.port
-    return str(parsed.copy_with(port=port, fragment=None))
+    return str(parsed.copy_with(port=port, fragment=None, path=parsed.path or "/"))
 
 
 def site_of(url: str) -> str:
