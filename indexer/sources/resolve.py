@@ -1,0 +1,40 @@
+"""From what a person typed to the source it names."""
+
+from pathlib import Path
+
+from indexer.sources.base import Source, SourceOptions
+from retrieval.errors import UsageError
+
+
+def open_source(location: str, options: SourceOptions) -> list[Source]:
+    """Return the sources that `location` names: pydoc:PKG[,PKG...] (one a package), an http(s) URL, or a path.
+
+    Raises UsageError for anything else, naming what was seen.
+    """
+    scheme, _, rest = location.partition(":")
+    match scheme.lower():
+        case "pydoc":
+            from indexer.sources.pydoc import PydocSource, packages_in
+
+            return [PydocSource(package, options) for package in packages_in(rest)]
+        case "http" | "https":
+            from indexer.sources.web import WebSource
+
+            return [WebSource(location, options)]
+    path = Path(location).expanduser()
+    try:
+        return [_opened(path, options)]
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise UsageError(f"{location!r} cannot be looked at ({error}).") from None
+
+
+def _opened(path: Path, options: SourceOptions) -> Source:
+    from indexer.sources.folder import FileSource, FolderSource
+
+    if path.is_dir():
+        return FolderSource(path.resolve(), options)
+    if path.is_file():
+        return FileSource(path.resolve(), options)
+    raise UsageError(
+        f"{str(path)!r} is no file, folder, URL or pydoc:PKG; check the spelling, or run from the folder it lies in."
+    )
