@@ -290,6 +290,12 @@ def test_an_example_makes_no_links_and_short_names_are_found_from_the_inside_out
     assert links_in(">>> a.run()", "a.go", known) == ()
 
 
+def test_markup_with_nothing_in_it_says_nothing() -> None:
+    for docstring in ("```\n", ".. x::\n\n", "=== ===\n", "a::\n", "\x00"):
+        assert all(block.text.strip() for block in blocks_of(docstring))
+    assert blocks_of("``` \n```\n=== ===\n=== ===") == []
+
+
 @given(st.text(alphabet=st.sampled_from("ab .:>`*-=~\n\t|#@(){}0_\x00é")))
 def test_any_docstring_becomes_blocks_that_say_something(docstring: str) -> None:
     blocks = blocks_of(docstring)

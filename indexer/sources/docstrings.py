@@ -62,7 +62,7 @@ class _Reader:
                 literal = False
                 continue
             literal = False
-            if marked := self._marked(line):
+            if (marked := self._marked(line)) is not None:
                 yield from marked
             elif indented:
                 yield from self._indented()
@@ -70,8 +70,8 @@ class _Reader:
                 text, literal = self._paragraph()
                 yield text
 
-    def _marked(self, line: str) -> list[Block]:
-        """Return the blocks of what announces itself: an example, a fence, a heading, a directive, a table."""
+    def _marked(self, line: str) -> list[Block] | None:
+        """Return the blocks of what announces itself (an example, fence, heading, directive, table), else None."""
         if line.lstrip().startswith(">>>"):
             return [self._doctest()]
         if fence := _FENCE.match(line):
@@ -87,7 +87,7 @@ class _Reader:
         if _TABLE_RULE.fullmatch(line):
             rows = [row for row in self._take_until_blank() if not _TABLE_RULE.fullmatch(row)]
             return [Block(BlockKind.ROW, plain(" ".join(row.split()))) for row in rows]
-        return []
+        return None
 
     def _peek(self, ahead: int = 0) -> str | None:
         at = self._at + ahead

@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from indexer.sources.base import Item, Problem, SourceOptions
 from indexer.sources.decoding import decoded
@@ -21,12 +22,14 @@ from indexer.sources.records import (
 )
 from indexer.sources.texts import blocks_and_links
 from retrieval.errors import Skipped
-from retrieval.types import Document, JsonValue
+from retrieval.types import Block, Document, JsonValue, Link
 
 _DELIMITERS = ",\t;|"
 _SAMPLE_ROWS = 50
 _ID, _TITLE = ("_id", "id"), ("title", "name")
 _TEXT, _URL = ("text", "body", "content", "description"), ("url", "link")
+
+Read = Callable[[str], tuple[tuple[Block, ...], tuple[Link, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +46,36 @@ class Columns:
     @classmethod
     def of(cls, header: list[str]) -> "Columns":
         """Find the parts in a header, in any letter case; a column without a name is called after its place."""
-        names: list[str] = []
+        names: dict[str, None] = {}
         for place, cell in enumerate(header, start=1):
-            name = storable(cell.strip()) or f"column_{place}"
-            names.append(name if name not in names else f"{name}_{place}")
-        lower = {name.lower(): name for name in reversed(names)}
+            name = str(storable(cell.strip())) or f"column_{place}"
+            while name in names:
+                name = f"{name}_{place}"
+            names[name] = None
+        lower = {name.lower(): name for name in reversed(list(names))}
         parts = ((lower[known] for known in part if known in lower) for part in (_ID, _TITLE, _TEXT, _URL, TAGS))
         return cls(tuple(names), *(next(part, None) for part in parts))
 
     def parts(self) -> list[str]:
         """Name the columns that play a part."""
         return [name for name in (self.id, self.title, self.text, self.url, self.tags) if name]
+
+    def fault(self, cells: list[str]) -> str | None:
+        """Say why a row cannot become a document, or None where it can."""
+        if len(cells) > len(self.names):
+            last, width = cells[-1][:60], len(self.names)
+            return f"has {len(cells)} cells where the header has {width}; the last is {last!r}"
+        if self.id is None:
+            return None
+        place = self.names.index(self.id)
+        value = cells[place] if place < len(cells) else ""
+        if value and is_storable(value):
+            return None
+        return f"has the {self.id} {value!r}; an id is a string that is not empty"
+
+    def row(self, cells: list[str]) -> dict[str, str]:
+        """Return the cells of a row by the names of their columns; a short row lacks some."""
+        return dict(zip(self.names, map(str, map(storable, cells)), strict=False))
 
 
 def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document | Problem]:
@@ -69,40 +91,34 @@ def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document | Pr
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text, item.key))
     records = Records(item, "row")
-    columns: Columns | None = None
-    number = 0
-    try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if columns is None:
-                columns = Columns.of(cells)
-                continue
-            number += 1
-            _add(records, columns, cells, number, (item, options))
-    except csv.Error as error:
-        records.refuse(number + 1, f"ends the table, because it cannot be read ({error})")
-    if columns is None:
+    rows = _filled(reader, records)
+    header = next(rows, None)
+    if header is None:
         raise Skipped(f"{item.key} has no row in it.")
+    columns = Columns.of(header)
+    read = partial(blocks_and_links, markup=options.format, item=item)
+    for number, cells in enumerate(rows, start=1):
+        if fault := columns.fault(cells):
+            records.refuse(number, fault)
+            continue
+        document = _document(columns.row(cells), f"{item.key}#{number}", columns, read)
+        if document.blocks:
+            records.add(document, number)
+        else:
+            records.refuse(number, f"has no {columns.text}, so there is nothing to find it by", skipped=True)
     return records.parts()
 
 
-def _add(records: Records, columns: Columns, cells: list[str], number: int, source: tuple[Item, SourceOptions]) -> None:
-    if len(cells) > len(columns.names):
-        last, width = cells[-1][:60], len(columns.names)
-        records.refuse(number, f"has {len(cells)} cells where the header has {width}; the last is {last!r}")
-        return
-    row = dict.fromkeys(columns.names, "") | dict(zip(columns.names, cells, strict=False))
-    if columns.id and not (row[columns.id] and is_storable(row[columns.id])):
-        records.refuse(number, f"has the {columns.id} {row[columns.id]!r}; an id is a string that is not empty")
-        return
-    item, options = source
-    document_id = row[columns.id] if columns.id else f"{item.key}#{number}"
-    document = _document(document_id, {name: storable(value) for name, value in row.items()}, columns, item, options)
-    if document.blocks:
-        records.add(document, number)
-    else:
-        records.refuse(number, f"has no {columns.text}, so there is nothing to find it by", skipped=True)
+def _filled(reader: Iterator[list[str]], records: Records) -> Iterator[list[str]]:
+    """Give the rows that have anything in them, up to one that the reader stumbles over."""
+    number = -1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                number += 1
+                yield cells
+    except csv.Error as error:
+        records.refuse(number + 1, f"cannot be read ({error}), nor what follows it")
 
 
 def delimiter_of(text: str, name: str) -> str:
@@ -132,24 +148,23 @@ def _decoded(data: bytes) -> str:
         return decoded(data)
 
 
-def _document(
-    document_id: str, row: Mapping[str, str], columns: Columns, item: Item, options: SourceOptions
-) -> Document:
-    title = row[columns.title].strip() if columns.title else ""
-    text = row[columns.text] if columns.text else _joined(row, columns)
-    blocks, links = blocks_and_links(text, options.format, item)
+def _document(row: Mapping[str, str], name: str, columns: Columns, read: Read) -> Document:
+    def cell(column: str | None) -> str:
+        return row.get(column, "").strip() if column else ""
+
+    blocks, links = read(row.get(columns.text, "") if columns.text else _joined(row, columns))
     lowered = {name.lower(): value for name, value in row.items()}
     created_in, created = first_date(lowered, CREATED)
     updated_in, updated = first_date(lowered, UPDATED)
     used = {created_in, updated_in, *(name.lower() for name in columns.parts())}
     return Document(
-        id=document_id,
-        title=title,
-        blocks=blocks or paragraphs(title),
-        url=(row[columns.url].strip() or None) if columns.url else None,
+        id=row[columns.id] if columns.id else name,
+        title=cell(columns.title),
+        blocks=blocks or paragraphs(cell(columns.title)),
+        url=cell(columns.url) or None,
         created=created,
         updated=updated,
-        tags=tag_list(row[columns.tags]) if columns.tags else (),
+        tags=tag_list(cell(columns.tags)),
         metadata=_metadata(row, used),
         links=links,
     )
