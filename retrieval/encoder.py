@@ -79,9 +79,7 @@ class OnnxEncoder:
         self._tokenizer = _tokenizer(folder.path, self._json)
         self._tokenizer.enable_truncation(self._recipe.max_tokens)
         self._session = _session(folder, threads or _cores())
-        self._inputs = {
-            item.name: np.int32 if "int32" in item.type else np.int64 for item in self._session.get_inputs()
-        }
+        self._inputs = _inputs(folder, self._session)
 
     @classmethod
     def load(cls, path: Path, *, threads: int = 0) -> Self:

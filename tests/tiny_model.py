@@ -6,6 +6,7 @@ orthogonal. A word outside the vocabulary is cut into letter pairs, so that two 
 
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -107,11 +108,17 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 def build_tiny_model(folder: Path, *, name: str = "tiny", salt: str = "") -> Path:
     """Write the model into `folder` and return it; another `salt` gives another model with other vectors."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer()
-    tokenizer.save(str(folder / TOKENIZER))
-    onnx.save_model(_graph(_embeddings(tokenizer, salt)), str(folder / GRAPH))
+    graph, tokenizer = _files(salt)
+    (folder / GRAPH).write_bytes(graph)
+    (folder / TOKENIZER).write_bytes(tokenizer)
     write_manifest(folder, _manifest(folder, name))
     return folder
+
+
+@cache
+def _files(salt: str) -> tuple[bytes, bytes]:
+    tokenizer = _tokenizer()
+    return _graph(_embeddings(tokenizer, salt)).SerializeToString(), tokenizer.to_str().encode("utf-8")
 
 
 def _manifest(folder: Path, name: str) -> Manifest:

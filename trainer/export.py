@@ -157,7 +157,7 @@ def _write_tokenizer(pipeline: "SentenceTransformer", target: Path) -> int:
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
-    backend.save(str(target / TOKENIZER))
+    backend.save(str(target / TOKENIZER), pretty=False)
     return int(tokenizer.pad_token_id or 0)
 
 

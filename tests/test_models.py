@@ -1,0 +1,450 @@
+"""Finding, exporting once, keeping and distrusting models. A stand-in exporter builds the tiny model; no torch."""
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from onnx import helper
+
+from retrieval import model_finding
+from retrieval.errors import FingerprintMismatch, ModelError, NotFound
+from retrieval.model_finding import find_source, hub_id
+from retrieval.model_folder import GRAPH, MANIFEST, ModelFolder, Precision, file_records, write_manifest
+from retrieval.model_source import SourceModel
+from retrieval.models import ModelStore, version_of
+from retrieval.onnx_files import external_files
+from retrieval.settings import Settings
+from tests.tiny_model import build_tiny_model
+
+MODULES = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
+]
+
+
+def source_folder(folder: Path, **files: Any) -> Path:
+    """A folder laid out by sentence-transformers; keyword arguments replace or (None) leave out files."""
+    contents: dict[str, Any] = {
+        "modules": MODULES,
+        "config": {"model_type": "bert", "max_position_embeddings": 512, "transformers_version": "4.8.2"},
+        "sentence_bert_config": {"max_seq_length": 128},
+        "tokenizer_config": {"model_max_length": 512},
+        "config_sentence_transformers": {},
+        "pooling": {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False},
+        "tokenizer": {"model": {}},
+        **files,
+    }
+    (folder / "1_Pooling").mkdir(parents=True)
+    for name, content in contents.items():
+        if content is not None:
+            path = "1_Pooling/config.json" if name == "pooling" else f"{name}.json"
+            (folder / path).write_text(json.dumps(content))
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+class Exports:
+    """An exporter that builds the tiny model and remembers what it was asked."""
+
+    def __init__(self, before: Callable[[], object] = lambda: None) -> None:
+        self.sources: list[Path] = []
+        self.before = before
+
+    def __call__(self, source: Path, target: Path, *, precision: Precision) -> None:
+        self.sources.append(source)
+        self.before()
+        build_tiny_model(target, name="exported", salt=precision.value)
+        manifest = ModelFolder.read(target).manifest
+        recipe = SourceModel.read(source).recipe(precision)
+        write_manifest(target, replace(manifest, recipe=recipe, fingerprint=recipe.fingerprint))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", threads=1)
+
+
+@pytest.fixture
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: object, **__: object) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", absent)
+    monkeypatch.setattr(model_finding, "PACKAGE", "no_such_package_here")
+
+
+def edited(folder: Path, **changes: Any) -> Path:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, **changes}))
+    return folder
+
+
+def test_an_exported_folder_is_used_in_place(home: Settings, tiny_model: Path) -> None:
+    store = ModelStore(replace(home, model=str(tiny_model)))
+    encoder = store.encoder()
+    assert encoder.folder.path == tiny_model
+    assert encoder.encode_queries(["car"]).shape == (1, encoder.dimensions)
+    assert not home.models_dir.exists()
+
+
+def test_the_first_use_exports_and_later_ones_do_not(home: Settings, tmp_path: Path) -> None:
+    exports, source = Exports(), source_folder(tmp_path / "my model")
+    store = ModelStore(home, exports)
+    first, second = store.folder(str(source)), store.folder(str(source))
+    assert exports.sources == [source]
+    assert first == second
+    assert first.path.name == f"my-model-{first.manifest.fingerprint[:8]}"
+    assert [path.name for path in home.models_dir.iterdir()] == [first.path.name]
+
+
+def test_a_local_folder_that_changed_is_another_model(home: Settings, tmp_path: Path) -> None:
+    exports, source = Exports(), source_folder(tmp_path / "m")
+    store = ModelStore(home, exports)
+    before = store.folder(str(source)).manifest.fingerprint
+    (source / "model.safetensors").write_bytes(b"other weights")
+    assert store.folder(str(source)).manifest.fingerprint != before
+    assert len(store.list_models()) == 2
+
+
+def test_a_touched_folder_is_the_same_model(home: Settings, tmp_path: Path) -> None:
+    exports, source = Exports(), source_folder(tmp_path / "m")
+    store = ModelStore(home, exports)
+    before = store.folder(str(source))
+    (source / "model.safetensors").touch()
+    assert store.folder(str(source)).path == before.path
+    assert len(exports.sources) == 1
+
+
+def test_without_an_exporter_the_message_names_the_command(home: Settings, tmp_path: Path) -> None:
+    source = source_folder(tmp_path / "m")
+    with pytest.raises(ModelError, match="tandem models add"):
+        ModelStore(home).folder(str(source))
+
+
+def test_an_interrupted_export_leaves_nothing(home: Settings, tmp_path: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ModelStore(home, Exports(interrupt)).add_model(source_folder(tmp_path / "m"), "v1")
+    assert list(home.models_dir.iterdir()) == []
+    assert ModelStore(home, Exports()).add_model(tmp_path / "m", "v1").version == "v1"
+
+
+def test_two_exports_at_once_leave_one_model(home: Settings, tmp_path: Path) -> None:
+    both = threading.Barrier(2, timeout=20)
+    exports, source = Exports(both.wait), source_folder(tmp_path / "m")
+    found: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(ModelStore(home, exports).add_model(source, "v1").path))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [home.models_dir / "v1"] * 2
+    assert [path.name for path in home.models_dir.iterdir()] == ["v1"]
+
+
+def test_a_model_is_added_listed_shown_verified_and_removed(home: Settings, tiny_model: Path) -> None:
+    store = ModelStore(home)
+    info = store.add_model(tiny_model, "v1")
+    assert store.list_models() == [info]
+    assert store.model("v1") == info
+    assert (info.version, info.name, info.pooling, info.precision) == ("v1", "tiny", "mean", "float32")
+    assert info.size_bytes == sum((tiny_model / name).stat().st_size for name in (GRAPH, "tokenizer.json"))
+    store.verify("v1")
+    assert store.folder("v1").path == home.models_dir / "v1"
+    store.remove_model("v1")
+    assert store.list_models() == []
+    with pytest.raises(NotFound, match="v1"):
+        store.verify("v1")
+
+
+def test_a_version_stays_what_it_is(home: Settings, tmp_path: Path, tiny_model: Path) -> None:
+    store = ModelStore(home)
+    first = store.add_model(tiny_model, "v1")
+    assert store.add_model(tiny_model, "v1") == first
+    with pytest.raises(ModelError, match="choose another version"):
+        store.add_model(build_tiny_model(tmp_path / "other", salt="other"), "v1")
+
+
+def test_int8_is_another_version_with_another_fingerprint(home: Settings, tmp_path: Path) -> None:
+    store, source = ModelStore(home, Exports()), source_folder(tmp_path / "m")
+    whole, small = store.add_model(source), store.add_model(source, precision=Precision.INT8)
+    assert (whole.version, small.version, small.precision) == ("m", "m-int8", "int8")
+    assert whole.fingerprint != small.fingerprint
+
+
+@pytest.mark.parametrize("version", ["../up", "a/b", ".hidden", "", "x" * 101, "sp ace"])
+def test_an_unsafe_version_is_refused(home: Settings, tiny_model: Path, version: str) -> None:
+    with pytest.raises((ModelError, NotFound)):
+        ModelStore(home).model(version)
+    if version:
+        with pytest.raises(ModelError, match="not a version"):
+            ModelStore(home).add_model(tiny_model, version)
+
+
+def test_a_broken_model_does_not_hide_the_others(home: Settings, tiny_model: Path) -> None:
+    store = ModelStore(home)
+    store.add_model(tiny_model, "good")
+    shutil.copytree(tiny_model, home.models_dir / "broken")
+    (home.models_dir / "broken" / GRAPH).unlink()
+    assert [info.version for info in store.list_models()] == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"), ("BAAI/bge-small-en-v1.5",) * 2],
+)
+def test_a_bare_name_is_one_of_sentence_transformers_own(name: str, full: str) -> None:
+    assert hub_id(name) == full
+    assert version_of(name) == version_of(full)
+
+
+@pytest.mark.parametrize("name", ["a/b/c", "../x", "org/..", "white space", "org/", "https://hub.example/x", "x\n"])
+def test_what_cannot_be_a_model_never_reaches_the_hub(home: Settings, name: str) -> None:
+    with pytest.raises(ModelError):
+        ModelStore(home, Exports()).folder(name)
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_a_model_that_is_nowhere_says_what_was_tried(home: Settings) -> None:
+    with pytest.raises(ModelError, match=r"not installed.*cache.*no network.*offline-model.*tandem models add"):
+        ModelStore(home, Exports()).folder("all-MiniLM-L6-v2")
+
+
+def test_a_cached_model_is_found_without_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = source_folder(tmp_path / "snapshot")
+    calls: list[dict[str, Any]] = []
+
+    def snapshot(_: str, **options: Any) -> str:
+        calls.append(options)
+        return str(cached)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    assert find_source("org/model").path == cached
+    assert [options["local_files_only"] for options in calls] == [True]
+    assert not any("bin" in pattern or "py" in pattern for pattern in calls[0]["allow_patterns"])
+
+
+def test_a_packaged_copy_with_other_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "packaged_model_here"
+    source_folder(package / "model")
+    (package / "__init__.py").write_text("raise RuntimeError('must not be imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(model_finding, "PACKAGE", "packaged_model_here")
+    with pytest.raises(ModelError, match="SHA-256"):
+        find_source(model_finding.DEFAULT_HUB_ID)
+
+
+def test_a_fingerprint_covers_what_shapes_a_vector_and_nothing_else(tmp_path: Path) -> None:
+    base = SourceModel.read(source_folder(tmp_path / "base")).recipe()
+    same: dict[str, dict[str, Any]] = {
+        "elsewhere": {},
+        "resaved": {"config": {"max_position_embeddings": 512, "model_type": "bert", "transformers_version": "5.1"}},
+        "new_layout": {"pooling": {"pooling_mode": "mean", "include_prompt": True}},
+    }
+    other: dict[str, dict[str, Any]] = {
+        "heads": {"config": {"model_type": "bert", "max_position_embeddings": 512, "num_attention_heads": 3}},
+        "cls": {"pooling": {"pooling_mode_cls_token": True}},
+        "shorter": {"sentence_bert_config": {"max_seq_length": 64}},
+        "prompted": {"config_sentence_transformers": {"prompts": {"query": "q: "}}},
+        "lowered": {"sentence_bert_config": {"max_seq_length": 128, "do_lower_case": True}},
+        "tokens": {"tokenizer": {"model": {"x": 1}}},
+        "unscaled": {"modules": MODULES[:2]},
+    }
+    for name, files in same.items():
+        recipe = SourceModel.read(source_folder(tmp_path / name, **files)).recipe()
+        assert recipe.fingerprint == base.fingerprint, name
+    seen = {
+        SourceModel.read(source_folder(tmp_path / name, **files)).recipe().fingerprint for name, files in other.items()
+    }
+    assert len(seen | {base.fingerprint}) == len(other) + 1
+
+
+def test_the_recipe_is_read_as_sentence_transformers_reads_it(tmp_path: Path) -> None:
+    prompts = {"prompts": {"query": "query: ", "passage": "passage: "}, "default_prompt_name": "query"}
+    files: dict[str, Any] = {
+        "config": {"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1},
+        "sentence_bert_config": None,
+        "tokenizer_config": {"model_max_length": 10**30},
+        "config_sentence_transformers": prompts,
+        "pooling": {"pooling_mode_cls_token": True, "pooling_mode_max_tokens": True},
+    }
+    recipe = SourceModel.read(source_folder(tmp_path / "m", **files)).recipe()
+    assert (recipe.max_tokens, recipe.pooling, recipe.normalize) == (512, "cls+max", True)
+    assert (recipe.query_prompt, recipe.passage_prompt) == ("query: ", "passage: ")
+
+
+def test_a_default_prompt_serves_roles_that_have_none(tmp_path: Path) -> None:
+    prompts = {"prompts": {"any": "text: "}, "default_prompt_name": "any"}
+    recipe = SourceModel.read(source_folder(tmp_path / "m", config_sentence_transformers=prompts)).recipe()
+    assert (recipe.query_prompt, recipe.passage_prompt) == ("text: ", "text: ")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"modules": [*MODULES, {"path": "3_X", "type": "sentence_transformers.models.WordWeights"}]}, "WordWeights"),
+        ({"modules": [{"path": "", "type": "os.system"}]}, "unsupported module"),
+        ({"modules": [MODULES[0], {**MODULES[1], "path": "../../etc"}]}, "outside its own folder"),
+        ({"modules": [MODULES[0], {**MODULES[1], "path": "/etc"}]}, "outside its own folder"),
+        ({"modules": {"a": 1}}, "not a list"),
+        ({"pooling": {"pooling_mode": "mean", "include_prompt": False}}, "prompt"),
+        ({"config_sentence_transformers": {"prompts": {"query": 3}}}, "prompts"),
+        ({"tokenizer": None}, "vocab.txt"),
+        ({"config": None}, "config.json"),
+        ({"config": [1]}, "not a JSON object"),
+    ],
+)
+def test_a_folder_that_cannot_be_exported_says_why(tmp_path: Path, files: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        SourceModel.read(source_folder(tmp_path / "m", **files)).recipe()
+
+
+def test_pickled_weights_are_refused(tmp_path: Path) -> None:
+    source = source_folder(tmp_path / "m")
+    (source / "model.safetensors").rename(source / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"pytorch_model\.bin.*pickle.*safetensors"):
+        SourceModel.read(source)
+
+
+def test_an_adapter_is_refused(tmp_path: Path) -> None:
+    source = source_folder(tmp_path / "m", adapter_config={})
+    with pytest.raises(ModelError, match="adapter"):
+        SourceModel.read(source)
+
+
+def test_an_oversized_manifest_is_not_read(tmp_path: Path) -> None:
+    folder = build_tiny_model(tmp_path / "m")
+    (folder / MANIFEST).write_text(" " * 2_000_000)
+    with pytest.raises(ModelError, match="2000000 bytes"):
+        ModelFolder.read(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"fingerprint": "0123456789abcdef"}, FingerprintMismatch, "edited"),
+        ({"fingerprint": "not-hex"}, ModelError, "hexadecimal"),
+        ({"format": 99}, ModelError, "format 99"),
+        ({"recipe": {}}, ModelError, "not a manifest"),
+        ({"surprise": 1}, ModelError, "not a manifest"),
+        ({"dimensions": -1}, ModelError, "positive"),
+        ({"files": {}}, ModelError, "does not list"),
+        ({"files": {"../x": {"size_bytes": 1, "sha256": ""}}}, ModelError, "plain file name"),
+    ],
+)
+def test_a_manifest_that_does_not_hold_is_refused(
+    tmp_path: Path, changes: dict[str, Any], error: type[ModelError], message: str
+) -> None:
+    folder = edited(build_tiny_model(tmp_path / "m"), **changes)
+    with pytest.raises(error, match=message):
+        ModelFolder.read(folder)
+
+
+def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
+    folder = build_tiny_model(tmp_path / "m")
+    tokenizer = folder / "tokenizer.json"
+    tokenizer.write_bytes(tokenizer.read_bytes().replace(b"car", b"cbr"))
+    with pytest.raises(FingerprintMismatch, match="not the file that was exported"):
+        ModelFolder.read(folder)
+    tokenizer.write_bytes(b"{}")
+    with pytest.raises(FingerprintMismatch, match="2 bytes"):
+        ModelFolder.read(folder)
+
+
+def test_verify_reads_the_large_files_too(tmp_path: Path) -> None:
+    folder = external(build_tiny_model(tmp_path / "m"), "big.data", padding=5_000_000)
+    data = folder / "big.data"
+    model = ModelFolder.read(folder)
+    data.write_bytes(b"\x01" + data.read_bytes()[1:])
+    ModelFolder.read(folder)
+    with pytest.raises(FingerprintMismatch, match=r"big\.data"):
+        model.verify()
+
+
+def external(folder: Path, location: str, *, padding: int = 0) -> Path:
+    """Move the graph's first tensor into a file called `location`, whether or not that is a wise place."""
+    model = onnx.load(str(folder / GRAPH))
+    tensor = model.graph.initializer[0]
+    raw = tensor.raw_data
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in {"location": location, "offset": "0", "length": str(len(raw))}.items():
+        tensor.external_data.add(key=key, value=value)
+    (folder / GRAPH).write_bytes(model.SerializeToString())
+    if "/" not in location:
+        (folder / location).write_bytes(raw + bytes(padding))
+        manifest = json.loads((folder / MANIFEST).read_text())
+        records = {name: vars_of(record) for name, record in file_records(folder).items()}
+        (folder / MANIFEST).write_text(json.dumps({**manifest, "files": records}))
+    return folder
+
+
+def vars_of(record: Any) -> dict[str, Any]:
+    return {"size_bytes": record.size_bytes, "sha256": record.sha256}
+
+
+def test_weights_beside_the_graph_give_the_same_vectors(tmp_path: Path, home: Settings, tiny_model: Path) -> None:
+    folder = external(build_tiny_model(tmp_path / "m"), "weights.data")
+    store = ModelStore(home)
+    moved, inline = store.encoder(str(folder)), store.encoder(str(tiny_model))
+    assert external_files(folder / GRAPH) == {"weights.data"}
+    assert (moved.encode_queries(["a car"]) == inline.encode_queries(["a car"])).all()
+
+
+@pytest.mark.parametrize("location", ["../secret", "/etc/hostname", "a/../../b", "..\\b"])
+def test_a_graph_that_reads_outside_its_folder_is_refused(tmp_path: Path, location: str) -> None:
+    folder = external(build_tiny_model(tmp_path / "m"), location if "/" in location else "x/" + location)
+    with pytest.raises(ModelError, match="outside its own folder"):
+        ModelFolder.read(folder)
+
+
+def test_a_graph_that_reads_through_a_link_is_refused(tmp_path: Path) -> None:
+    folder = external(build_tiny_model(tmp_path / "m"), "weights.data")
+    (folder / "weights.data").rename(tmp_path / "elsewhere")
+    (folder / "weights.data").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ModelError, match="symbolic link"):
+        ModelFolder.read(folder)
+
+
+def test_tensors_hidden_in_attributes_are_found(tmp_path: Path) -> None:
+    tensor = onnx.TensorProto(name="t", data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="../hidden")
+    inner = helper.make_graph([helper.make_node("Constant", [], ["c"], value=tensor)], "inner", [], [])
+    outer = helper.make_graph([helper.make_node("If", ["x"], ["y"], then_branch=inner)], "outer", [], [])
+    (tmp_path / GRAPH).write_bytes(helper.make_model(outer).SerializeToString())
+    with pytest.raises(ModelError, match="hidden"):
+        external_files(tmp_path / GRAPH)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 30, b"\x3a\xff\x01abc", b"plain text, no graph"])
+def test_bytes_that_are_no_graph_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / GRAPH).write_bytes(content)
+    with pytest.raises(ModelError, match="not a readable ONNX model"):
+        external_files(tmp_path / GRAPH)
+
+
+def test_loading_and_encoding_import_no_torch(home: Settings, tiny_model: Path) -> None:
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom retrieval.models import ModelStore\n"
+        "from retrieval.settings import Settings\nimport trainer.export\n"
+        "ModelStore(Settings(home=Path(sys.argv[1]))).encoder(sys.argv[2]).encode_queries(['car'])\n"
+        "print([m for m in ('torch', 'transformers', 'sentence_transformers', 'huggingface_hub') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(home.home), str(tiny_model)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
