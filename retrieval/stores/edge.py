@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from threading import RLock
 
@@ -70,7 +71,7 @@ class EdgeStore:
             for start in range(0, len(accepted), _BATCH):
                 batch = accepted[start : start + _BATCH]
                 self._note_soft_deletes([point.id for point in batch])
-                shard.update(edge.UpdateOperation.upsert_points([engine.edge_point(point) for point in batch]))
+                shard.update(engine.upsert_points(batch))
                 self._documents.update((point.id, point.document) for point in batch)
 
     def delete(self, ids: Sequence[int]) -> None:
@@ -122,7 +123,7 @@ class EdgeStore:
             if not requests or limit <= 0:
                 return [[] for _ in legs]
             answers = shard.query_batch(edge.QueryBatchRequest(requests))
-            return [self._candidates([(int(hit.id), hit.score) for hit in hits]) for hits in answers]
+            return [self._candidates(hits) for hits in answers]
 
     def facet(self, name: str, where: Filter | None = None, limit: int = 20) -> list[FacetCount]:
         """Count documents by value."""
@@ -237,15 +238,21 @@ class EdgeStore:
         os.fsync(descriptor)
         os.close(descriptor)
 
-    def _candidates(self, hits: Sequence[tuple[int, float]]) -> list[Candidate]:
+    def _candidates(self, hits: Sequence[edge.ScoredPoint]) -> list[Candidate]:
+        ids = [int(hit.id) for hit in hits]
+        self._learn_documents(ids)
         documents = self._documents
-        unknown = [point_id for point_id, _ in hits if point_id not in documents]
+        found = [Candidate(i, documents[i], hit.score) for i, hit in zip(ids, hits, strict=True)]
+        found.sort(key=attrgetter("id"))
+        found.sort(key=attrgetter("score"), reverse=True)
+        return found
+
+    def _learn_documents(self, ids: Sequence[int]) -> None:
+        unknown = [point_id for point_id in ids if point_id not in self._documents]
         if unknown:
             with self._using("reading points") as shard:
                 records = shard.retrieve(list(unknown), edge.PayloadSelector.Include([DOCUMENT]), False)
-            documents.update((int(record.id), (record.payload or {})[DOCUMENT]) for record in records)
-        found = [Candidate(point_id, documents[point_id], score) for point_id, score in hits]
-        return sorted(found, key=lambda candidate: (-candidate.score, candidate.id))
+            self._documents.update((int(record.id), (record.payload or {})[DOCUMENT]) for record in records)
 
     def _scroll(self, *, with_payload: bool) -> Iterator[edge.Record]:
         selected = edge.PayloadSelector.Include([DOCUMENT]) if with_payload else False

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import qdrant_edge as edge
@@ -13,7 +14,7 @@ from retrieval.filters import Interval
 from retrieval.stores.base import KeywordLeg, Leg, Point
 from retrieval.stores.checks import KEYWORD
 from retrieval.stores.lock import Owner, busy
-from retrieval.stores.payload import DOCUMENT, LEAD, point_payload, read_metadata, read_terms, stored_terms
+from retrieval.stores.payload import DOCUMENT, LEAD, point_payloads, read_metadata, read_terms, stored_terms
 from retrieval.types import FloatArray
 
 _SPARSE = {KEYWORD: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
@@ -65,12 +66,17 @@ def dense_sizes(path: Path) -> dict[str, int]:
         ) from error
 
 
-def edge_point(point: Point) -> edge.Point:
-    """Return a point as the engine takes it."""
+def upsert_points(points: Sequence[Point]) -> edge.UpdateOperation:
+    """Return the operation that writes points whole."""
+    payloads = point_payloads(points)
+    return edge.UpdateOperation.upsert_points([_point(p, payload) for p, payload in zip(points, payloads, strict=True)])
+
+
+def _point(point: Point, payload: dict[str, Any]) -> edge.Point:
     terms = stored_terms(point.terms)
-    vectors = {name: vector.tolist() for name, vector in point.vectors.items()}
     sparse = edge.SparseVector(terms.indices.tolist(), terms.values.tolist())
-    return edge.Point(point.id, {KEYWORD: sparse, **vectors}, point_payload(point))
+    vectors = {name: vector.tolist() for name, vector in point.vectors.items()}
+    return edge.Point(point.id, {KEYWORD: sparse, **vectors}, payload)
 
 
 def read_point(record: edge.Record) -> Point:
@@ -100,7 +106,7 @@ def query_request(leg: Leg, limit: int, *, where: edge.Filter | None, exact_idf:
     else:
         query = edge.Query.Nearest(leg.vector.tolist(), using=leg.name)
         # A filtered walk of the graph can miss what passes the filter; a scan of what passes cannot.
-        params = edge.SearchParams(hnsw_ef=max(128, 2 * limit), exact=where is not None)
+        params = edge.SearchParams(hnsw_ef=max(128, limit), exact=where is not None)
     return edge.QueryRequest(limit=limit, query=query, filter=where, params=params, with_payload=False)
 
 

@@ -42,14 +42,17 @@ def read_terms(indices: Sequence[int], values: Sequence[float]) -> SparseVector:
     return SparseVector(read.indices[:0], read.values[:0]) if np.array_equal(read.indices, _NO_TERMS.indices) else read
 
 
-def point_payload(point: Point) -> dict[str, Any]:
-    """Return the payload of a point."""
-    payload: dict[str, Any] = {DOCUMENT: point.document}
-    if point.lead:
-        payload[LEAD] = IS_LEAD
-    if point.metadata:
-        payload |= metadata_payload(point.metadata)
-    return payload
+def point_payloads(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """Return the payload of each point."""
+    # The chunks of a document usually share one metadata object; write it once.
+    written: dict[int, dict[str, Any]] = {}
+    payloads = []
+    for point in points:
+        fields = written.get(id(point.metadata))
+        if fields is None:
+            fields = written[id(point.metadata)] = metadata_payload(point.metadata) if point.metadata else {}
+        payloads.append({DOCUMENT: point.document, **({LEAD: IS_LEAD} if point.lead else {}), **fields})
+    return payloads
 
 
 def metadata_payload(metadata: Metadata) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class QdrantStore:
         accepted = check_points(points, self._sizes)
         with self._errors("writing points"):
             for batch in _batches(accepted):
-                self._client.upsert(self._name, [server.point_struct(point) for point in batch], wait=True)
+                self._client.upsert(self._name, server.point_structs(batch), wait=True)
 
     def delete(self, ids: Sequence[int]) -> None:
         """Remove points."""

@@ -1,5 +1,6 @@
 """qdrant-client's models as plain values: points, requests, answers and conditions. Imported only with a server."""
 
+from collections.abc import Sequence
 from typing import TypeAlias
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from retrieval.errors import StoreError
 from retrieval.filters import Interval
 from retrieval.stores.base import Candidate, KeywordLeg, Leg, Point
 from retrieval.stores.checks import KEYWORD
-from retrieval.stores.payload import DOCUMENT, LEAD, point_payload, read_metadata, read_terms, stored_terms
+from retrieval.stores.payload import DOCUMENT, LEAD, point_payloads, read_metadata, read_terms, stored_terms
 from retrieval.types import FloatArray
 
 Offset: TypeAlias = PointId | None
@@ -37,12 +38,16 @@ def dense_sizes(info: models.CollectionInfo) -> dict[str, int]:
     return {name: params.size for name, params in vectors.items()} if isinstance(vectors, dict) else {}
 
 
-def point_struct(point: Point) -> models.PointStruct:
-    """Return a point as the client takes it."""
+def point_structs(points: Sequence[Point]) -> list[models.PointStruct]:
+    """Return points as the client takes them."""
+    payloads = zip(points, point_payloads(points), strict=True)
+    return [models.PointStruct(id=p.id, vector=_vectors(p), payload=payload) for p, payload in payloads]
+
+
+def _vectors(point: Point) -> dict[str, models.Vector]:
     terms = stored_terms(point.terms)
     sparse = models.SparseVector(indices=terms.indices.tolist(), values=terms.values.tolist())
-    dense = {name: vector.tolist() for name, vector in point.vectors.items()}
-    return models.PointStruct(id=point.id, vector={KEYWORD: sparse, **dense}, payload=point_payload(point))
+    return {KEYWORD: sparse, **{name: vector.tolist() for name, vector in point.vectors.items()}}
 
 
 def read_point(record: models.Record) -> Point:
@@ -75,7 +80,7 @@ def query_request(leg: Leg, limit: int, *, where: models.Filter | None) -> model
         name, params = KEYWORD, models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter()))
     else:
         query = leg.vector.tolist()
-        name, params = leg.name, models.SearchParams(hnsw_ef=max(128, 2 * limit), exact=where is not None)
+        name, params = leg.name, models.SearchParams(hnsw_ef=max(128, limit), exact=where is not None)
     return models.QueryRequest(
         query=query, using=name, limit=limit, filter=where, params=params, with_payload=[DOCUMENT]
     )
