@@ -2,7 +2,7 @@
 
 Layout of a collection's folder: shard/ (the engine's), owner.lock and owner.json (see lock), and soft-deletes, present
 while the engine still counts deleted points in IDF; then keyword legs ask for statistics of living points only, which
-is exact and costs up to 2 ms at 100,000 points; compact() ends that.
+is exact and costs about 2 ms at 100,000 points; compact() ends that.
 
 Threads: every call is atomic; calls from several threads take turns, as the engine holds the GIL in any case.
 """
@@ -171,7 +171,7 @@ class EdgeStore:
             self._documents[int(record.id)] = (record.payload or {})[DOCUMENT]
 
     def compact(self) -> None:
-        """Build HNSW graphs and drop deleted points. Holds the GIL throughout: 20 s at 100,000 points."""
+        """Build HNSW graphs and drop deleted points. Holds the GIL throughout: 20 to 50 s at 100,000 points on two cores."""
         with self._using("compacting") as shard:
             shard.optimize()
             shard.flush()

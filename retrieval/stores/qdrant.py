@@ -1,6 +1,6 @@
 """The shared store: a Qdrant server or cluster, one server collection `tandem_NAME` a collection; many may search it.
 
-It needs a server that creates named vectors on a live collection and scopes IDF to a filter (Qdrant 1.18 or later).
+It needs a server that creates named vectors on a live collection and scopes IDF to a filter (Qdrant 1.19 or later).
 Every write waits until the server has applied it; what a power cut leaves is the server's own durability setting.
 Keyword legs always ask for IDF over living points, since a server goes on counting deleted ones until it has
 optimized their segment.
@@ -194,14 +194,18 @@ class QdrantStore:
         except Exception as error:
             raise StoreError(
                 f"Qdrant at {self._place} failed while {doing} (collection {self._name!r}): {str(error)[:300]}. "
-                "Check that the server runs (1.18 or later), TANDEM_QDRANT_URL and TANDEM_QDRANT_API_KEY; "
+                "Check that the server runs (1.19 or later), TANDEM_QDRANT_URL and TANDEM_QDRANT_API_KEY; "
                 "a damaged collection is rebuilt with `tandem reindex`."
             ) from error
 
     def _create_if_absent(self) -> None:
         if not self._client.collection_exists(self._name):
+            # One shard: each shard of a cluster counts N and df of its own points only.
             self._client.create_collection(
-                self._name, vectors_config={}, sparse_vectors_config={KEYWORD: server.sparse_params()}
+                self._name,
+                vectors_config={},
+                sparse_vectors_config={KEYWORD: server.sparse_params()},
+                shard_number=1,
             )
 
     def _known(self, ids: Iterable[int]) -> list[int]:
