@@ -171,7 +171,7 @@ class EdgeStore:
             self._documents[int(record.id)] = (record.payload or {})[DOCUMENT]
 
     def compact(self) -> None:
-        """Build HNSW graphs and drop deleted points. Holds the GIL throughout: 20 to 50 s at 100,000 points on two cores."""
+        """Build HNSW graphs, drop deleted points. Holds the GIL throughout: 20 to 50 s at 100,000 points, two cores."""
         with self._using("compacting") as shard:
             shard.optimize()
             shard.flush()
