@@ -207,6 +207,10 @@ def _pooled(output: FloatArray, mask: Ids, pooling: str) -> FloatArray:
         return output
     if pooling == "cls":
         return np.asarray(output[:, 0])
+    if pooling != "mean":
+        raise ModelError(
+            f"The graph leaves {pooling!r} pooling to the encoder, which knows mean and cls; export it again."
+        )
     weights = mask[:, :, None].astype(np.float32)
     return np.asarray((output * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1), dtype=np.float32)
 

@@ -131,8 +131,10 @@ class ModelStore:
         return ModelInfo.of(self._export(source, name=name, version=version, precision=precision))
 
     def remove_model(self, version: str) -> None:
-        """Delete a version's files. Raises NotFound."""
-        folder = self._existing(version).path
+        """Delete a version's files, also if they are broken. Raises NotFound."""
+        folder = self._settings.models_dir / _slug(version)
+        if not folder.is_dir():
+            raise self._not_found(version)
         # Out of sight first, so that a reader finds the whole folder or none.
         doomed = folder.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
         folder.rename(doomed)
@@ -150,11 +152,12 @@ class ModelStore:
 
     def _existing(self, version: str) -> ModelFolder:
         if (folder := self._exported(version)) is None:
-            have = ", ".join(info.version for info in self.list_models()) or "none"
-            raise NotFound(
-                f"There is no model version {version!r}; this home has: {have}. `tandem models add` adds one."
-            )
+            raise self._not_found(version)
         return folder
+
+    def _not_found(self, version: str) -> NotFound:
+        have = ", ".join(info.version for info in self.list_models()) or "none"
+        return NotFound(f"There is no model version {version!r}; this home has: {have}. `tandem models add` adds one.")
 
     def _exported(self, version: str) -> ModelFolder | None:
         path = self._settings.models_dir / _slug(version)

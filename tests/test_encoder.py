@@ -172,6 +172,13 @@ def test_cls_pooling_takes_the_first_token(tmp_path: Path) -> None:
     np.testing.assert_allclose(car, bread, atol=1e-7)
 
 
+def test_pooling_that_neither_side_does_is_refused(tmp_path: Path) -> None:
+    folder = build_tiny_model(tmp_path / "m")
+    encoder = OnnxEncoder.load(rewritten(folder, token_graph(table_of(folder)), pooling="max"))
+    with pytest.raises(ModelError, match="'max' pooling"):
+        encoder.encode_queries(["car"])
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
