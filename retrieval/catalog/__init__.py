@@ -7,7 +7,7 @@ from retrieval.catalog.collections import DEFAULT_COLLECTION, Collection, Collec
 from retrieval.catalog.documents import Batch, DocumentKey, DocumentRecord, ShownDocument
 from retrieval.catalog.embeddings import text_hash
 from retrieval.catalog.models import ModelRecord
-from retrieval.catalog.moments import Moments
+from retrieval.catalog.moments import Moments, TermMoments
 
 __all__ = [
     "DEFAULT_COLLECTION",
@@ -26,5 +26,6 @@ __all__ = [
     "ShownChunk",
     "ShownDocument",
     "StoredChunk",
+    "TermMoments",
     "text_hash",
 ]

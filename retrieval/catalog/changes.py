@@ -10,6 +10,9 @@ from retrieval.catalog import schema
 from retrieval.catalog.collections import Collection
 from retrieval.catalog.database import Database
 
+KEPT = 100_000
+"""Indexed changes kept for the processes that hold a copy of the index in memory and are catching up."""
+
 
 class Operation(StrEnum):
     """What to do with a point of the index."""
@@ -54,6 +57,18 @@ class Changes:
         with self._database.read() as connection:
             return [Change(row.seq, row.chunk_id, Operation(row.operation)) for row in connection.execute(statement)]
 
+    def since(self, collection: Collection, seq: int, limit: int) -> list[Change]:
+        """Return the oldest changes after `seq`, whatever their state: for an index that each process has a copy of."""
+        table = schema.changes
+        statement = (
+            select(table.c.seq, table.c.chunk_id, table.c.operation)
+            .where(table.c.collection_id == collection.id, table.c.seq > seq)
+            .order_by(table.c.seq)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [Change(row.seq, row.chunk_id, Operation(row.operation)) for row in connection.execute(statement)]
+
     def count_pending(self, collection: Collection) -> int:
         """How many changes the index has still to apply."""
         table = schema.changes
@@ -73,11 +88,11 @@ class Changes:
             return connection.execute(statement).scalar() or 0
 
     def mark_indexed(self, collection: Collection, up_to: int) -> None:
-        """Record that every change up to this one is in the index and flushed, and forget older indexed ones."""
+        """Record that every change up to this one is in the index and flushed, and forget long indexed ones."""
         table = schema.changes
         mine = table.c.collection_id == collection.id
         with self._database.write() as connection:
-            connection.execute(delete(table).where(mine, table.c.state == State.INDEXED, table.c.seq < up_to))
+            connection.execute(delete(table).where(mine, table.c.state == State.INDEXED, table.c.seq < up_to - KEPT))
             pending = (mine, table.c.state == State.PENDING, table.c.seq <= up_to)
             connection.execute(update(table).where(*pending).values(state=State.INDEXED))
 

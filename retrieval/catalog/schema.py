@@ -96,7 +96,7 @@ chunks = Table(
     Column("terms", LargeBinary, nullable=False),
     Column("length", Float, nullable=False),
     Index(None, "document_id", "position"),
-    Index(None, "collection_id"),
+    Index(None, "collection_id", "length"),  # covers the mean length without reading the texts
     sqlite_autoincrement=True,
 )
 
@@ -151,6 +151,18 @@ moments = Table(
     Column("points", Integer, nullable=False),
     Column("mean", LargeBinary, nullable=False),
     Column("covariance", LargeBinary, nullable=False),
+)
+
+# The same for the keyword leg: arrays by term id of how many chunks hold it, and the sums of its weights and squares.
+term_moments = Table(
+    "term_moments",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("points", Integer, nullable=False),
+    Column("terms", LargeBinary, nullable=False),
+    Column("frequencies", LargeBinary, nullable=False),
+    Column("sums", LargeBinary, nullable=False),
+    Column("squares", LargeBinary, nullable=False),
 )
 
 models = Table(

@@ -127,6 +127,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("collection_id", "name", name=op.f("pk_settings")),
     )
     op.create_table(
+        "term_moments",
+        sa.Column("collection_id", sa.Integer(), nullable=False),
+        sa.Column("points", sa.Integer(), nullable=False),
+        sa.Column("terms", sa.LargeBinary(), nullable=False),
+        sa.Column("frequencies", sa.LargeBinary(), nullable=False),
+        sa.Column("sums", sa.LargeBinary(), nullable=False),
+        sa.Column("squares", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["collection_id"],
+            ["collections.id"],
+            name=op.f("fk_term_moments_collection_id_collections"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("collection_id", name=op.f("pk_term_moments")),
+    )
+    op.create_table(
         "vocabulary",
         sa.Column("collection_id", sa.Integer(), nullable=False),
         sa.Column("word", sa.String(length=128), nullable=False),
@@ -161,7 +177,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("chunks", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_chunks_collection_id"), ["collection_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_chunks_collection_id_length"), ["collection_id", "length"], unique=False)
         batch_op.create_index(batch_op.f("ix_chunks_document_id_position"), ["document_id", "position"], unique=False)
 
     op.create_table(
@@ -187,10 +203,11 @@ def downgrade() -> None:
     op.drop_table("links")
     with op.batch_alter_table("chunks", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_chunks_document_id_position"))
-        batch_op.drop_index(batch_op.f("ix_chunks_collection_id"))
+        batch_op.drop_index(batch_op.f("ix_chunks_collection_id_length"))
 
     op.drop_table("chunks")
     op.drop_table("vocabulary")
+    op.drop_table("term_moments")
     op.drop_table("settings")
     op.drop_table("moments")
     op.drop_table("items")

@@ -1,0 +1,215 @@
+"""The index owner: pending changes -> store -> flush -> marked indexed.
+
+Exactly one process owns an index. Whatever order it is killed in, the catalog still says what is missing: applying a
+change twice does no harm, and a change is marked only after the store has flushed.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.moments import record_moments
+from retrieval.catalog import Catalog, Change, Collection, Operation, StoredChunk
+from retrieval.keyword import Bm25
+from retrieval.settings import Settings
+from retrieval.stores import open_store
+from retrieval.stores.base import Point, Store
+from retrieval.types import JsonValue
+
+logger = logging.getLogger(__name__)
+
+BATCH = 1000
+DRIFT_WHILE_BUSY = 0.10
+DRIFT_WHEN_DONE = 0.01
+COMPACT_FROM_POINTS = 20_000
+COMPACT_SHARE = 0.10
+
+OnProgress = Callable[[int, int], None]
+"""Called with (changes applied, changes still pending)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How points are made from chunks: BM25's parameters, and which models' vectors they carry."""
+
+    bm25: Bm25
+    fingerprints: tuple[str, ...]
+
+
+class IndexOwner:
+    """Applies the catalog's changes to the one index of a collection. Not thread-safe: one caller at a time."""
+
+    def __init__(self, catalog: Catalog, collection: Collection, store: Store, *, cursor: int | None = None) -> None:
+        """`cursor` is for an index that each process has its own copy of: the last change its copy holds."""
+        self.catalog = catalog
+        self.collection = collection
+        self.store = store
+        self._cursor = cursor
+
+    def apply_pending(self, on_progress: OnProgress | None = None) -> int:
+        """Apply every pending change, oldest first, and return how many; each batch is flushed, then marked."""
+        applied = 0
+        self._settle_length(DRIFT_WHILE_BUSY)
+        while changes := self._next():
+            self._apply(changes)
+            applied += len(changes)
+            if on_progress:
+                on_progress(applied, self.catalog.changes.count_pending(self.collection))
+            if not self._next():
+                self._settle_length(DRIFT_WHEN_DONE)
+        if applied:
+            self._add_uncompacted(applied)
+            record_moments(self.catalog, self.collection, applied)
+        return applied
+
+    def _next(self) -> list[Change]:
+        if self._cursor is None:
+            return self.catalog.changes.pending(self.collection, BATCH)
+        return self.catalog.changes.since(self.collection, self._cursor, BATCH)
+
+    def _apply(self, changes: Sequence[Change]) -> None:
+        last = {change.chunk_id: change.operation for change in changes}
+        wanted = [key for key, operation in last.items() if operation is Operation.UPSERT]
+        present = self.catalog.chunks.stored(self.collection, wanted)
+        gone = set(last) - {chunk.id for chunk in present}  # an upsert whose chunk was deleted since is a deletion
+        self.store.delete(sorted(gone))
+        self.store.upsert(points(self.catalog, recipe(self.catalog, self.collection, self.store), present))
+        self.store.flush()
+        self.catalog.changes.mark_indexed(self.collection, changes[-1].seq)
+        if self._cursor is not None:
+            self._cursor = changes[-1].seq
+
+    def _settle_length(self, tolerated_drift: float) -> None:
+        """Weigh every chunk again when the mean chunk length has drifted from the one the index was weighed with."""
+        _, mean = self.catalog.chunks.lengths(self.collection)
+        recorded = self.catalog.collections.setting(self.collection, "average_length")
+        if not mean or (recorded and abs(mean / recorded - 1) <= tolerated_drift):
+            return
+        logger.info("Weighing every chunk for a mean length of %.1f terms (was %s).", mean, recorded)
+        self.catalog.collections.put_setting(self.collection, "average_length", mean)
+        if recorded:
+            self.catalog.changes.redo_all(self.collection)
+
+    def rebuild(self, on_progress: OnProgress | None = None) -> int:
+        """Empty the index and fill it from the catalog; return how many chunks it now holds."""
+        self.store.clear()
+        self.store.flush()
+        self.catalog.changes.redo_all(self.collection)
+        self.apply_pending(on_progress)
+        return self.store.count()
+
+    def _add_uncompacted(self, applied: int) -> None:
+        total = (self.catalog.collections.setting(self.collection, "uncompacted") or 0) + applied
+        self.catalog.collections.put_setting(self.collection, "uncompacted", total)
+
+    def compact_if_due(self) -> bool:
+        """Build the approximate index when enough has changed; it blocks the whole process, so never while serving."""
+        points_held = self.store.count()
+        uncompacted = self.catalog.collections.setting(self.collection, "uncompacted") or 0
+        if points_held < COMPACT_FROM_POINTS or uncompacted < COMPACT_SHARE * points_held:
+            return False
+        self.store.compact()
+        self.catalog.collections.put_setting(self.collection, "uncompacted", 0)
+        return True
+
+
+def recipe(catalog: Catalog, collection: Collection, store: Store) -> Recipe:
+    """Return how this collection's points are made today, making room in the store for the active model's vectors."""
+    average_length = catalog.collections.setting(collection, "average_length") or 1.0
+    config = catalog.collections.get(collection.name).config
+    fingerprints: tuple[str, ...] = ()
+    if config.model:
+        record = catalog.models.get(config.model)
+        store.add_vector(record.fingerprint, record.dimensions)
+        fingerprints = (record.fingerprint,)
+    return Recipe(Bm25(average_length, config.k1, config.b), fingerprints)
+
+
+def points(catalog: Catalog, how: Recipe, chunks: Sequence[StoredChunk]) -> list[Point]:
+    """Return the points of chunks; a chunk that a model has not embedded has no vector of that model."""
+    hashes = {chunk.text_hash for chunk in chunks}
+    vectors = {fingerprint: catalog.embeddings.get(fingerprint, hashes) for fingerprint in how.fingerprints}
+    return [
+        Point(
+            id=chunk.id,
+            document=chunk.document,
+            terms=how.bm25.weights(chunk.terms),
+            vectors={name: found[chunk.text_hash] for name, found in vectors.items() if chunk.text_hash in found},
+            metadata=chunk.metadata,
+            lead=chunk.position == 0,
+        )
+        for chunk in chunks
+    ]
+
+
+def fill(catalog: Catalog, collection: Collection, store: Store) -> None:
+    """Put every chunk of the collection into an empty store without touching the log: how a memory index is made."""
+    how = recipe(catalog, collection, store)
+    for chunks in catalog.chunks.all_stored(collection):
+        store.upsert(points(catalog, how, chunks))
+
+
+@contextmanager
+def open_index(settings: Settings, catalog: Catalog, collection: Collection) -> Iterator[IndexOwner]:
+    """Open the collection's index as its owner, rebuilt if it is not the one the catalog knows; close it at the end.
+
+    Raises IndexBusy, naming the holder, when another process owns it.
+    """
+    store = open_store(settings, collection.name)
+    try:
+        yield _owner(settings, catalog, collection, store)
+    finally:
+        store.close()
+
+
+def _owner(settings: Settings, catalog: Catalog, collection: Collection, store: Store) -> IndexOwner:
+    if settings.store != "memory":
+        owner = IndexOwner(catalog, collection, store)
+        _make_current(settings, owner)
+        return owner
+    cursor = catalog.changes.last_seq(
+        collection
+    )  # read first: a change made while filling is applied again, harmlessly
+    fill(catalog, collection, store)
+    catalog.collections.put_setting(collection, "index", {"identity": "memory"})
+    return IndexOwner(catalog, collection, store, cursor=cursor)
+
+
+def _make_current(settings: Settings, owner: IndexOwner) -> None:
+    """Rebuild an index that is new, was deleted, belongs to another catalog, or was made with other parameters."""
+    expected = owner.catalog.collections.setting(owner.collection, "index")
+    found = {**_parameters(owner), "identity": _identity(settings, owner.collection)}
+    if expected == found:
+        return
+    fresh = {**found, "identity": _new_identity(settings, owner.collection)}
+    if expected is not None or owner.store.count():
+        owner.rebuild()
+    owner.catalog.collections.put_setting(owner.collection, "index", fresh)
+
+
+def _parameters(owner: IndexOwner) -> dict[str, JsonValue]:
+    config = owner.collection.config
+    return {"k1": config.k1, "b": config.b}
+
+
+def _identity_file(settings: Settings, collection: Collection) -> Path:
+    return settings.index_dir / collection.name / "identity"
+
+
+def _identity(settings: Settings, collection: Collection) -> str | None:
+    if settings.store == "qdrant":
+        return settings.qdrant_url
+    path = _identity_file(settings, collection)
+    return path.read_text().strip() if path.is_file() else None
+
+
+def _new_identity(settings: Settings, collection: Collection) -> str:
+    if settings.store == "qdrant":
+        return settings.qdrant_url
+    path = _identity_file(settings, collection)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(uuid.uuid4().hex)
+    return path.read_text()

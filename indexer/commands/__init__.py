@@ -1,0 +1,1 @@
+"""The sub-commands of `tandem` that bring writing in and look after what is there."""

@@ -1,0 +1,190 @@
+"""tandem ingest"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from indexer.apply import IndexOwner, open_index
+from indexer.ingest import Ingest, Summary
+from indexer.pipeline import Pipeline
+from indexer.progress import ProgressLine, duration
+from indexer.reindex import check_analyzer
+from indexer.sources import SourceOptions, open_source
+from retrieval.catalog import Collection
+from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, note, opened, print_json, print_line
+from retrieval.errors import IndexBusy, UsageError
+from retrieval.home import Home
+from retrieval.types import JsonValue
+
+logger = logging.getLogger(__name__)
+
+WAIT_FOR_INDEX_S = 60.0
+SHOWN_PROBLEMS = 20
+
+
+def ingest(
+    context: typer.Context,
+    sources: Annotated[list[str], typer.Argument(metavar="PATH|URL|pydoc:PKG ...", help="What to ingest.")],
+    format: Annotated[str, typer.Option(help="How to parse, where the name does not tell.")] = "auto",  # noqa: A002  # the option's name is --format
+    prune: Annotated[bool, typer.Option(help="Delete documents of these sources that are gone.")] = False,
+    meta: Annotated[list[str] | None, typer.Option(metavar="K=V", help="Metadata for every document.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and do nothing.")] = False,
+    base_url: Annotated[str | None, typer.Option(help="The URL the source's root is published at.")] = None,
+    id_prefix: Annotated[str, typer.Option(help="Put this before every document id.")] = "",
+    allow_private: Annotated[bool, typer.Option(help="Allow URLs on private and loopback addresses.")] = False,
+    home: HomeOption = None,
+    collection: CollectionOption = DEFAULT,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring writing into a collection: folders, files, sites, feeds, or documentation of Python packages.
+
+    Run it again at any time: what is unchanged is not parsed, and no text is ever embedded twice.
+    """
+    with opened(context, home) as opened_home:
+        options = SourceOptions(
+            format=format,
+            base_url=base_url,
+            metadata=_metadata(meta or []),
+            max_file_bytes=opened_home.settings.max_file_bytes,
+            allow_private=allow_private,
+            id_prefix=id_prefix,
+        )
+        found = [source for location in sources for source in open_source(location, options)]
+        target, encoder = opened_home.prepared(collection)
+        pipeline = Pipeline.of(opened_home.catalog, target, encoder)
+        if dry_run:
+            run = Ingest(pipeline, found, options)
+            _print_plan(run, as_json)
+        else:
+            check_analyzer(opened_home.catalog, target)
+            with ExitStack() as stack:
+                index = _Index(opened_home, target, stack)
+                run = _run(Ingest(pipeline, found, options, on_commit=index.apply), prune=prune)
+                index.finish()
+            _print_summary(run.summary, as_json)
+        raise typer.Exit(1 if run.summary.failures else 0)
+
+
+def _run(run: Ingest, *, prune: bool) -> Ingest:
+    line = ProgressLine()
+    try:
+        run.run(line.show, prune=prune)
+    except KeyboardInterrupt:
+        line.close()
+        note("Interrupted. What was committed is kept; the same command continues where this one stopped.")
+        raise typer.Exit(130) from None
+    finally:
+        line.close()
+    return run
+
+
+class _Index:
+    """Applies changes as they are committed, if no other process owns the index; else leaves them to it."""
+
+    def __init__(self, home: Home, collection: Collection, stack: ExitStack) -> None:
+        self._home = home
+        self._collection = collection
+        self._stack = stack
+        self._owner: IndexOwner | None = None
+        self._applied = 0
+        try:
+            self._owner = self._open()
+        except IndexBusy as error:
+            note(f"{error} Documents go into the catalog meanwhile.")
+
+    def _open(self) -> IndexOwner:
+        return self._stack.enter_context(open_index(self._home.settings, self._home.catalog, self._collection))
+
+    def apply(self) -> None:
+        if self._owner:
+            self._applied += self._owner.apply_pending()
+
+    def finish(self) -> None:
+        """Return when the changes are searchable, or say who will make them so."""
+        if self._owner is None and not self._wait():
+            return
+        self.apply()
+        if self._owner and self._owner.compact_if_due():
+            note("The index was compacted.")
+
+    def _wait(self) -> bool:
+        """Wait until the owner has applied everything, or lets go of the index; True when it is ours now."""
+        changes, deadline = self._home.catalog.changes, time.monotonic() + WAIT_FOR_INDEX_S
+        while (pending := changes.count_pending(self._collection)) and time.monotonic() < deadline:
+            try:
+                self._owner = self._open()
+            except IndexBusy:
+                time.sleep(0.2)
+            else:
+                return True
+        if pending:
+            note(f"{pending} changes wait in the catalog for the index: its owner, or the next command, applies them.")
+        return False
+
+
+def _metadata(pairs: Sequence[str]) -> dict[str, JsonValue]:
+    metadata: dict[str, JsonValue] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name.strip():
+            raise UsageError(f"--meta got {pair!r}; write it as name=value.")
+        metadata[name.strip()] = value
+    return metadata
+
+
+def _print_plan(run: Ingest, as_json: bool) -> None:
+    todo = [(plan.source.root, planned) for plan in run.plans for planned in plan.todo]
+    gone = [(plan.source.root, key) for plan in run.plans for key in plan.gone]
+    if as_json:
+        print_json(
+            {
+                "new": [planned.item.key for _, planned in todo if planned.is_new],
+                "changed": [planned.item.key for _, planned in todo if not planned.is_new],
+                "unchanged": run.summary.unchanged,
+                "gone": [key for _, key in gone],
+                "problems": [asdict(problem) for problem in run.summary.problems],
+            }
+        )
+        return
+    for _, planned in todo:
+        print_line(f"{'new' if planned.is_new else 'changed':<8} {planned.item.key}")
+    for _, key in gone:
+        print_line(f"{'gone':<8} {key}")
+    summary = run.summary
+    print_line(f"{summary.new} new, {summary.changed} changed, {summary.unchanged} unchanged, {summary.gone} gone")
+    _print_problems(summary, print_line)
+
+
+def _print_summary(summary: Summary, as_json: bool) -> None:
+    if as_json:
+        body = asdict(summary)
+        body["problems"] = [asdict(problem) for problem in summary.problems]
+        print_json(body)
+        return
+    print_line(
+        f"{summary.documents} documents in ({summary.new} new items, {summary.changed} changed, "
+        f"{summary.unchanged} unchanged), {summary.deleted} documents deleted."
+    )
+    pace = summary.chunks / summary.seconds if summary.seconds else 0
+    print_line(
+        f"{summary.chunks} chunks, {summary.embedded} embedded, in {duration(summary.seconds)} ({pace:.0f} chunks/s)."
+    )
+    if summary.gone and not summary.deleted:
+        print_line(f"{summary.gone} items are gone from the source; --prune deletes their documents.")
+    _print_problems(summary, print_line)
+
+
+def _print_problems(summary: Summary, show: Callable[[str], None]) -> None:
+    for title, problems in (("Skipped", summary.skipped), ("Failed", summary.failures)):
+        if not problems:
+            continue
+        show(f"{title} ({len(problems)}):")
+        for problem in problems[:SHOWN_PROBLEMS]:
+            show(f"  {problem.key}: {problem.reason}")
+        if len(problems) > SHOWN_PROBLEMS:
+            show(f"  ... and {len(problems) - SHOWN_PROBLEMS} more; --json lists them all.")

@@ -1,0 +1,245 @@
+"""Ingest: plan (new, changed, unchanged, gone) -> parse -> chunk -> embed -> commit, a batch at a time.
+
+What is committed is acknowledged; a kill costs at most the batch in hand, whose embeddings are mostly kept too.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from indexer.cleaning import partitioned
+from indexer.pipeline import Pipeline
+from indexer.plan import Plan, PlannedItem, make_plan, pipeline_hash
+from indexer.sources.base import Problem, Source, SourceOptions
+from retrieval.catalog import Batch, DocumentKey, DocumentRecord
+from retrieval.errors import Skipped, TandemError
+from retrieval.types import Document
+
+BATCH_TEXTS = 256
+BATCH_DOCUMENTS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ingest is. `done_bytes` of `total_bytes` are parsed, embedded and committed."""
+
+    documents: int
+    chunks: int
+    embedded: int
+    done_bytes: int
+    total_bytes: int
+    seconds: float
+
+    @property
+    def chunks_per_s(self) -> float:
+        """Chunks committed a second so far."""
+        return self.chunks / self.seconds if self.seconds else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds left at the pace so far; None before anything is done."""
+        if not self.done_bytes:
+            return None
+        return self.seconds * (self.total_bytes - self.done_bytes) / self.done_bytes
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an ingest did. The one value here that changes, because it is being counted."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    gone: int = 0
+    deleted: int = 0
+    documents: int = 0
+    chunks: int = 0
+    embedded: int = 0
+    seconds: float = 0.0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def failures(self) -> list[Problem]:
+        """What should have been ingested and was not."""
+        return [problem for problem in self.problems if not problem.skipped]
+
+    @property
+    def skipped(self) -> list[Problem]:
+        """What was left out on purpose."""
+        return [problem for problem in self.problems if problem.skipped]
+
+
+class Ingest:
+    """One run over some sources. `plans` is what it found to do; `on_commit` is called after every transaction."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        sources: Sequence[Source],
+        options: SourceOptions,
+        *,
+        on_commit: Callable[[], None] | None = None,
+    ) -> None:
+        self.summary = Summary()
+        self.plans: list[Plan] = []
+        self._pipeline = pipeline
+        self._on_commit = on_commit or (lambda: None)
+        self._on_progress: OnProgress = lambda _: None
+        self._started = time.monotonic()
+        self._done_bytes = 0
+        self._keys = pipeline.catalog.documents.keys(pipeline.collection)
+        self._before: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for key, known in self._keys.items():
+            self._before[known.root, known.item_key].add(key)
+        for source in sources:
+            self._plan(source, options)
+
+    def _plan(self, source: Source, options: SourceOptions) -> None:
+        pipeline = pipeline_hash(source, options, self._pipeline.settings)
+        try:
+            plan = make_plan(self._pipeline.catalog, self._pipeline.collection, source, pipeline)
+        except TandemError as error:
+            self.summary.problems.append(Problem(source.root, str(error), skipped=False))
+            return
+        self.plans.append(plan)
+        self.summary.new += plan.new
+        self.summary.changed += plan.changed
+        self.summary.unchanged += plan.unchanged
+        self.summary.gone += len(plan.gone)
+        self.summary.problems.extend(plan.problems)
+
+    def run(self, on_progress: OnProgress | None = None, *, prune: bool = False) -> Summary:
+        """Do what was planned; with `prune`, delete what is gone. A document that fails never stops the others."""
+        self._on_progress = on_progress or self._on_progress
+        self._started = time.monotonic()
+        for plan in self.plans:
+            if prune:
+                self._prune(plan)
+            self._run(plan, prune=prune)
+        self.summary.seconds = time.monotonic() - self._started
+        return self.summary
+
+    def _prune(self, plan: Plan) -> None:
+        root = plan.source.root
+        self._delete([key for item_key in plan.gone for key in sorted(self._before.get((root, item_key), set()))])
+        self._pipeline.catalog.documents.forget_items(self._pipeline.collection, root, plan.gone)
+
+    def _delete(self, ids: Sequence[str]) -> None:
+        pipeline = self._pipeline
+        if ids:
+            self.summary.deleted += pipeline.catalog.documents.delete(pipeline.collection, ids, pipeline.analyzer.words)
+            for key in ids:
+                self._keys.pop(key, None)
+            self._on_commit()
+
+    def _run(self, plan: Plan, *, prune: bool) -> None:
+        batch = _Batch(plan.source.root)
+        for planned in plan.todo:
+            failures = len(self.summary.failures)
+            documents = self._parsed(plan, planned)
+            if documents is None:
+                self._done_bytes += planned.size_bytes
+                continue
+            for document in self._wanted(plan, planned, documents):
+                batch.records.append(self._pipeline.prepare(document, planned.item.key))
+                if batch.is_full:
+                    self._commit(batch)
+            failed = len(self.summary.failures) > failures
+            batch.items[planned.item.key] = planned.content_hash + ("!" if failed else "")
+            batch.size_bytes += planned.size_bytes
+            if prune and not planned.is_new:
+                self._delete(self._left_behind(plan, planned, documents))
+        self._commit(batch)
+
+    def _parsed(self, plan: Plan, planned: PlannedItem) -> list[Document] | None:
+        """Return the item's documents; None when it has none to give, which the summary then explains."""
+        key = planned.item.key
+        try:
+            data = planned.data if planned.data is not None else plan.source.read(planned.item)
+            documents, problems = partitioned(list(plan.source.parse(planned.item, data)))
+        except TandemError as error:
+            self.summary.problems.append(Problem(key, str(error), skipped=isinstance(error, Skipped)))
+            return None
+        except Exception as error:  # a parser must not sink the batch, whatever the document made it do
+            reason = (
+                f"could not be parsed ({type(error).__name__}: {error}); this is a defect of Tandem, please report it"
+            )
+            self.summary.problems.append(Problem(key, reason, skipped=False))
+            return None
+        self.summary.problems.extend(problems)
+        return documents
+
+    def _wanted(self, plan: Plan, planned: PlannedItem, documents: list[Document]) -> list[Document]:
+        """Leave out documents that are unchanged, and those whose id belongs to another source."""
+        wanted: list[Document] = []
+        for document in documents:
+            known = self._keys.get(document.id)
+            if known and (reason := _conflict(known, plan, planned)):
+                self.summary.problems.append(Problem(document.id, reason, skipped=False))
+                continue
+            here = DocumentKey(plan.source.root, planned.item.key, document.content_hash)
+            if known != here or not planned.same_pipeline:
+                wanted.append(document)
+            self._keys[document.id] = here
+        return wanted
+
+    def _left_behind(self, plan: Plan, planned: PlannedItem, documents: list[Document]) -> list[str]:
+        """Return the documents that this item held before and holds no more."""
+        current = {document.id for document in documents}
+        return sorted(self._before.get((plan.source.root, planned.item.key), set()) - current)
+
+    def _commit(self, batch: "_Batch") -> None:
+        if not batch.records and not batch.items:
+            return
+        missing = self._pipeline.missing(batch.records)
+        self._pipeline.embed(missing)
+        self._pipeline.commit(Batch(batch.root, tuple(batch.records), dict(batch.items)))
+        self._on_commit()
+        self.summary.documents += len(batch.records)
+        self.summary.chunks += sum(len(record.chunks) for record in batch.records)
+        self.summary.embedded += len(missing)
+        self._done_bytes += batch.size_bytes
+        batch.clear()
+        self._on_progress(self._progress())
+
+    def _progress(self) -> Progress:
+        total = sum(planned.size_bytes for plan in self.plans for planned in plan.todo)
+        summary, seconds = self.summary, time.monotonic() - self._started
+        return Progress(summary.documents, summary.chunks, summary.embedded, self._done_bytes, total, seconds)
+
+
+@dataclass(slots=True)
+class _Batch:
+    root: str
+    records: list[DocumentRecord] = field(default_factory=list)
+    items: dict[str, str] = field(default_factory=dict)
+    size_bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        texts = sum(len(record.chunks) for record in self.records)
+        return texts >= BATCH_TEXTS or len(self.records) >= BATCH_DOCUMENTS
+
+    def clear(self) -> None:
+        self.records.clear()
+        self.items.clear()
+        self.size_bytes = 0
+
+
+def _conflict(known: DocumentKey, plan: Plan, planned: PlannedItem) -> str | None:
+    """Say why a document may not replace the one that has its id; None when it may."""
+    if known.root != plan.source.root:
+        if Path(known.root).is_absolute() and not Path(known.root).exists():
+            return None  # the folder moved; its documents move with it
+        return (
+            f"its id is taken by a document from {known.root}; give this source its own ids with --id-prefix, or "
+            "another collection with --collection"
+        )
+    if known.item_key != planned.item.key and known.item_key in plan.present:
+        return f"its id is taken by a document of {known.item_key} in the same source; ids must be unique"
+    return None

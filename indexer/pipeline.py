@@ -1,0 +1,74 @@
+"""One document at a time in, chunks with both legs' needs out; one transaction a batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from indexer.chunking import CHUNKER_VERSION, Chunker
+from retrieval.analysis import ANALYZER_VERSION, Analyzer
+from retrieval.catalog import Batch, Catalog, Collection, DocumentRecord, IndexedChunk, text_hash
+from retrieval.encoder import Encoder
+from retrieval.keyword import IndexedText, chunk_frequencies, length
+from retrieval.types import Chunk, Document
+
+SLICE = 128
+"""Texts embedded between two commits of embeddings: what a kill can cost at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Everything a document passes through on its way into the catalog."""
+
+    catalog: Catalog
+    collection: Collection
+    encoder: Encoder
+    chunker: Chunker
+    analyzer: Analyzer
+
+    @classmethod
+    def of(cls, catalog: Catalog, collection: Collection, encoder: Encoder) -> "Pipeline":
+        """Assemble the pipeline that a collection's config asks for."""
+        config = collection.config
+        chunker = Chunker(encoder.tokenizer_json, max_tokens=config.chunk_tokens)
+        return cls(catalog, collection, encoder, chunker, Analyzer(config.language))
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What decides, besides the source, what a document becomes."""
+        return {
+            "chunker": CHUNKER_VERSION,
+            "chunk_tokens": self.collection.config.chunk_tokens,
+            "model": self.encoder.fingerprint,
+            "analyzer": ANALYZER_VERSION,
+            "language": self.collection.config.language,
+        }
+
+    def prepare(self, document: Document, item_key: str) -> DocumentRecord:
+        """Chunk and analyse a document."""
+        chunks = tuple(self._indexed(document, chunk) for chunk in self.chunker.chunk(document))
+        return DocumentRecord(document, item_key, chunks)
+
+    def _indexed(self, document: Document, chunk: Chunk) -> IndexedChunk:
+        terms = chunk_frequencies(self.analyzer, IndexedText(document.title, chunk.headings, chunk.text))
+        return IndexedChunk(chunk, text_hash(chunk.embedding_text(document.title)), terms, length(terms))
+
+    def missing(self, records: Sequence[DocumentRecord]) -> dict[str, str]:
+        """Return the texts of these records that the model has not embedded yet, by hash."""
+        texts = {
+            indexed.text_hash: indexed.chunk.embedding_text(record.document.title)
+            for record in records
+            for indexed in record.chunks
+        }
+        known = self.catalog.embeddings.known(self.encoder.fingerprint, texts)
+        return {key: text for key, text in texts.items() if key not in known}
+
+    def embed(self, texts: Mapping[str, str]) -> None:
+        """Embed texts, longest first, and keep each slice as soon as it is done."""
+        keys = sorted(texts, key=lambda key: (-len(texts[key]), key))
+        for start in range(0, len(keys), SLICE):
+            part = keys[start : start + SLICE]
+            vectors = self.encoder.encode_passages([texts[key] for key in part])
+            self.catalog.embeddings.put(self.encoder.fingerprint, dict(zip(part, vectors, strict=True)))
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch of documents whose texts are embedded: one transaction."""
+        self.catalog.documents.put(self.collection, batch, self.analyzer.words)

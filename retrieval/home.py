@@ -1,0 +1,87 @@
+"""A home: one catalog, its models, and the collections in them. What every command and the service open first."""
+
+import threading
+from concurrent.futures import Future
+from dataclasses import replace
+
+from retrieval.catalog import Catalog, Collection, CollectionConfig, ModelRecord
+from retrieval.encoder import OnnxEncoder
+from retrieval.errors import FingerprintMismatch
+from retrieval.models import Exporter, ModelInfo, ModelStore
+from retrieval.settings import Settings
+
+
+class Home:
+    """Everything under one TANDEM_HOME. Thread-safe."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, exporter: Exporter | None = None) -> None:
+        self.settings = settings
+        self.catalog = catalog
+        self.models = ModelStore(settings, exporter)
+        self._encoders: dict[str, Future[OnnxEncoder]] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, settings: Settings, exporter: Exporter | None = None) -> "Home":
+        """Open the home, making it if it is not there."""
+        return cls(settings, Catalog.open(settings.resolved_catalog_url), exporter)
+
+    def close(self) -> None:
+        """Release the catalog."""
+        self.catalog.close()
+
+    def prepared(self, name: str, config: CollectionConfig | None = None) -> tuple[Collection, OnnxEncoder]:
+        """Return a collection ready to be written, made if it is not there, and its encoder.
+
+        A collection without a model gets the settings' model, which is then its own: another setting changes nothing.
+        """
+        collection = self.catalog.collections.ensure(name, config or CollectionConfig())
+        if collection.config.model:
+            return collection, self.encoder(collection)
+        record = self.register(self._default_model())
+        collection = self.catalog.collections.configure(collection, replace(collection.config, model=record.version))
+        return collection, self.encoder(collection)
+
+    def _default_model(self) -> ModelInfo:
+        folder = self.models.folder(self.settings.model)
+        if folder.path.parent == self.settings.models_dir:
+            return ModelInfo.of(folder)
+        return self.models.add_model(folder.path)  # a copy: the collection must outlive the folder it was given
+
+    def register(self, info: ModelInfo) -> ModelRecord:
+        """Record a model of the models folder in the catalog."""
+        provenance = {"source": info.source, "exported_at": info.exported_at, "precision": info.precision}
+        return self.catalog.models.register(
+            ModelRecord(info.version, info.fingerprint, info.dimensions, str(info.path), provenance)
+        )
+
+    def encoder(self, collection: Collection) -> OnnxEncoder:
+        """Load the collection's encoder, once; raises FingerprintMismatch if its files are another model's."""
+        return self.encoder_soon(collection).result()
+
+    def encoder_soon(self, collection: Collection) -> "Future[OnnxEncoder]":
+        """Begin to load the collection's encoder in the background."""
+        version = collection.config.model
+        with self._lock:
+            if version not in self._encoders:
+                future: Future[OnnxEncoder] = Future()
+                self._encoders[version] = future
+                threading.Thread(target=self._load, args=(version, future), daemon=True).start()
+            return self._encoders[version]
+
+    def _load(self, version: str, future: "Future[OnnxEncoder]") -> None:
+        try:
+            future.set_result(self._loaded(version))
+        except BaseException as error:  # the waiting thread raises it
+            future.set_exception(error)
+
+    def _loaded(self, version: str) -> OnnxEncoder:
+        record = self.catalog.models.get(version)
+        encoder = self.models.encoder(version)
+        if encoder.fingerprint != record.fingerprint:
+            raise FingerprintMismatch(
+                f"The collection's vectors were made by {version!r} with fingerprint {record.fingerprint}, but the "
+                f"model found under that name has {encoder.fingerprint}. Restore the model's folder in "
+                f"{self.settings.models_dir}, or ingest into a new collection."
+            )
+        return encoder

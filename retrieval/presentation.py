@@ -1,0 +1,63 @@
+"""From a ranking to hits that a person reads: texts, highlights, and what a mistyped word may have meant."""
+
+from collections.abc import Mapping
+
+from retrieval.analysis import Analyzer
+from retrieval.catalog import Catalog, Collection, ShownChunk, ShownDocument
+from retrieval.ranking import RankedPassage, Ranking
+from retrieval.snippets import highlight
+from retrieval.spelling import did_you_mean
+from retrieval.types import Hit, Passage
+
+PASSAGES_A_HIT = 3
+
+
+class Presenter:
+    """Shows hits of one collection."""
+
+    def __init__(self, catalog: Catalog, collection: Collection, analyzer: Analyzer) -> None:
+        self._catalog = catalog
+        self._collection = collection
+        self._analyzer = analyzer
+
+    def hits(self, text: str, ranking: Ranking, k: int) -> tuple[Hit, ...]:
+        """Return the first `k` items of a ranking as hits; an item deleted since it was indexed is left out."""
+        order = [item for item in ranking.order if ranking.passages.get(item)][:k]
+        shown = {item: ranking.passages[item][:PASSAGES_A_HIT] for item in order}
+        chunks = self._catalog.chunks.shown(passage.id for passages in shown.values() for passage in passages)
+        documents = self._catalog.documents.shown({chunk.document for chunk in chunks.values()})
+        terms = self._analyzer.query_terms(text)
+        hits: list[Hit] = []
+        for item in order:
+            present = [passage for passage in shown[item] if passage.id in chunks]
+            if not present or (document := documents.get(chunks[present[0].id].document)) is None:
+                continue
+            passages = tuple(self._passage(passage, chunks[passage.id], terms) for passage in present)
+            hits.append(_hit(len(hits) + 1, ranking, item, document, passages))
+        return tuple(hits)
+
+    def _passage(self, passage: RankedPassage, chunk: ShownChunk, terms: Mapping[str, float]) -> Passage:
+        highlights = highlight(chunk.text, terms, analyzer=self._analyzer)
+        return Passage(chunk.id, chunk.headings, chunk.text, highlights, passage.score, passage.legs)
+
+    def did_you_mean(self, text: str) -> dict[str, tuple[str, ...]]:
+        """Return known words for each word of the query that the collection does not know."""
+        words = self._analyzer.typed(text)
+        asked = {form for word in words for form in (word.text, *word.parts)}
+        known = self._catalog.vocabulary.counts(self._collection, asked)
+        if all(word.text in known or (word.parts and all(part in known for part in word.parts)) for word in words):
+            return {}
+        return did_you_mean(self._analyzer, text, vocabulary=self._catalog.vocabulary.all(self._collection))
+
+
+def _hit(rank: int, ranking: Ranking, item: int, document: ShownDocument, passages: tuple[Passage, ...]) -> Hit:
+    return Hit(
+        rank=rank,
+        score=ranking.scores[item],
+        document_id=document.id,
+        title=document.title,
+        url=document.url,
+        metadata=document.metadata,
+        passages=passages,
+        legs=ranking.legs[item],
+    )

@@ -1,0 +1,32 @@
+"""What is asked of a search."""
+
+from dataclasses import dataclass, replace
+
+from retrieval.errors import UsageError
+from retrieval.filters import Filter
+from retrieval.types import Mode
+
+MAX_K = 1_000
+MAX_QUERY_CHARS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question. With `group` documents are ranked; without it plain chunks are, and each hit is one chunk."""
+
+    text: str
+    k: int = 10
+    mode: Mode = Mode.HYBRID
+    where: Filter | None = None
+    group: bool = True
+
+    def checked(self) -> "Query":
+        """Return the query with its text trimmed; raises UsageError for one that cannot be answered."""
+        text = self.text.encode("utf-8", "replace").decode("utf-8").strip()
+        if not text:
+            raise UsageError("The query is empty; type some words.")
+        if len(text) > MAX_QUERY_CHARS:
+            raise UsageError(f"The query has {len(text)} characters; use at most {MAX_QUERY_CHARS}.")
+        if not 1 <= self.k <= MAX_K:
+            raise UsageError(f"k is {self.k}; use 1 to {MAX_K}.")
+        return replace(self, text=text)

@@ -1,0 +1,186 @@
+"""Searcher: a query in, hits out. Both legs in one pass, each leg's passages aggregated to documents, then fused."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+
+from retrieval import fusion
+from retrieval.analysis import Analyzer
+from retrieval.catalog import Catalog, Collection, Moments, TermMoments
+from retrieval.encoder import Encoder
+from retrieval.errors import ModelError
+from retrieval.fusion import Scale
+from retrieval.keyword import query_vector
+from retrieval.leads import Holders, Leads, tiers, with_holders
+from retrieval.presentation import Presenter
+from retrieval.query import Query
+from retrieval.ranking import Fusion, Ranking, led, rank
+from retrieval.results import SearchResult
+from retrieval.stores.base import Candidate, EmbeddingLeg, KeywordLeg, Leg, Store
+from retrieval.types import FloatArray, Mode, SparseVector
+
+CANDIDATES = 300
+"""Passages fetched from each leg: deep enough that a document's second and third passages are among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What calibrates the legs, and how many documents there are."""
+
+    terms: TermMoments | None
+    vectors: Moments | None
+    documents: int
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Milliseconds by stage."""
+
+    ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        started = time.perf_counter()
+        yield
+        self.ms[name] = (time.perf_counter() - started) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A query as each leg understands it; a leg that the mode leaves out is None."""
+
+    query: Query
+    terms: SparseVector | None
+    vector: FloatArray | None
+    leads: Leads
+
+
+class Searcher:
+    """Searches one collection's store; safe to call from several threads."""
+
+    def __init__(self, catalog: Catalog, collection: Collection, store: Store, encoder: Callable[[], Encoder]) -> None:
+        """`encoder` is called when a query first needs it: keyword search never loads a model."""
+        self.collection = collection
+        self.store = store
+        self._catalog = catalog
+        self._encoder = encoder
+        self._analyzer = Analyzer(collection.config.language)
+        self._presenter = Presenter(catalog, collection, self._analyzer)
+        self._statistics: Statistics | None = None
+        self._lock = Lock()
+
+    def refresh(self) -> None:
+        """Forget cached statistics: the index has changed."""
+        with self._lock:
+            self._statistics = None
+
+    def search(self, query: Query) -> SearchResult:
+        """Return the best hits.
+
+        Raises UsageError for a query that cannot be answered, and ModelError when the embedding leg is asked for and
+        the collection has no model.
+        """
+        query, watch = query.checked(), Stopwatch()
+        ranking = self.rank(query, watch)
+        with watch.stage("present"):
+            hits = self._presenter.hits(query.text, ranking, query.k)
+            suggestions = self._presenter.did_you_mean(query.text)
+        watch.ms["total"] = sum(watch.ms.values())
+        return SearchResult(query.text, hits, self.arm(query.mode), watch.ms, suggestions)
+
+    def arm(self, mode: Mode) -> str:
+        """Return the arm's name: keyword, embedding@VERSION or hybrid@VERSION."""
+        return mode.value if mode is Mode.KEYWORD else f"{mode.value}@{self.collection.config.model}"
+
+    def rank(self, query: Query, watch: Stopwatch) -> Ranking:
+        """Rank without reading texts: what evaluation measures."""
+        with watch.stage("analyse"):
+            by_words = query.mode is not Mode.EMBEDDING
+            terms = query_vector(self._analyzer, query.text) if by_words else None
+            leads = Leads.of(self._analyzer, query.text) if by_words else Leads(())
+        with watch.stage("encode"):
+            vector = None if query.mode is Mode.KEYWORD else self._vector(query.text)
+        asked = _Asked(query, terms, vector, leads)
+        with watch.stage("index"):
+            found = self._find(asked)
+        with watch.stage("fuse"):
+            return self._ranking(asked, found)
+
+    def _vector(self, text: str) -> FloatArray:
+        if not self.collection.config.model:
+            raise ModelError(
+                f"Collection {self.collection.name!r} has no embedding model yet: ingest something first, or search "
+                "with --mode keyword."
+            )
+        vector: FloatArray = self._encoder().encode_queries([text])[0]
+        return vector
+
+    def _find(self, asked: _Asked) -> dict[str, list[Candidate]]:
+        legs: dict[str, Leg] = {}
+        if asked.terms is not None:
+            legs[Mode.KEYWORD] = KeywordLeg(asked.terms)
+        if asked.vector is not None:
+            legs[Mode.EMBEDDING] = EmbeddingLeg(self._encoder().fingerprint, asked.vector)
+        legs |= asked.leads.legs()
+        lists = self.store.search(list(legs.values()), self._depth(asked.query), asked.query.where)
+        return dict(zip(legs, lists, strict=True))
+
+    @staticmethod
+    def _depth(query: Query) -> int:
+        return max(CANDIDATES, 2 * query.k)
+
+    def _ranking(self, asked: _Asked, found: dict[str, list[Candidate]]) -> Ranking:
+        held = asked.leads.holders(found, self.statistics().documents)
+        legs = {str(leg): found[leg] for leg in (Mode.KEYWORD, Mode.EMBEDDING) if leg in found}
+        if held:
+            legs[Mode.KEYWORD] = with_holders(legs[Mode.KEYWORD], held)
+        config, depth = self.collection.config, self._depth(asked.query)
+        how = Fusion(
+            method=config.fusion,
+            embedding_weight=config.embedding_weight,
+            scales=self._scales(asked, legs),
+            cut=frozenset(leg for leg, candidates in legs.items() if len(candidates) >= depth),
+        )
+        ranking = rank(legs, how, group=asked.query.group)
+        return led(ranking, self._strengths(asked.query, held)) if held else ranking
+
+    def _strengths(self, query: Query, held: Sequence[Holders]) -> dict[int, int]:
+        rows = {candidate.document for holders in held for candidate in holders.candidates}
+        titles = {row: document.title for row, document in self._catalog.documents.shown(rows).items()}
+        strengths = tiers(self._analyzer, held, titles)
+        if query.group:
+            return strengths
+        return {c.id: strengths[c.document] for holders in held for c in holders.candidates}
+
+    def _scales(self, asked: _Asked, legs: dict[str, list[Candidate]]) -> dict[str, Scale]:
+        statistics = self.statistics()
+        scales: dict[str, Scale] = {}
+        for leg, candidates in legs.items():
+            scores = [candidate.score for candidate in candidates]
+            scales[leg] = fusion.observed_scale(scores, len(scores))
+        if asked.terms is not None and statistics.terms and statistics.terms.points:
+            known = statistics.terms.of(asked.terms.indices)
+            means, variances = fusion.term_moments(
+                asked.terms.values, known.idf, known.sums, known.squares, known.points
+            )
+            scales[Mode.KEYWORD] = fusion.keyword_scale(means, variances)
+        if asked.vector is not None and statistics.vectors:
+            vectors = statistics.vectors
+            scales[Mode.EMBEDDING] = fusion.embedding_scale(asked.vector, vectors.mean, vectors.covariance)
+        return scales
+
+    def statistics(self) -> Statistics:
+        """Return the collection's statistics, read from the catalog on first use and after `refresh`."""
+        with self._lock:
+            if self._statistics is None:
+                self._statistics = self._read_statistics()
+            return self._statistics
+
+    def _read_statistics(self) -> Statistics:
+        catalog, collection = self._catalog, self.collection
+        version = collection.config.model
+        vectors = catalog.moments.get(collection, catalog.models.get(version).fingerprint) if version else None
+        return Statistics(catalog.moments.get_terms(collection), vectors, catalog.documents.count(collection))

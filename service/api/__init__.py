@@ -1,0 +1,1 @@
+"""REST: one router a resource; schemas at the HTTP edge only."""

@@ -1,0 +1,57 @@
+"""The `tandem` command: every package's sub-commands, one place where errors become one line."""
+
+import logging
+import os
+import sys
+
+import typer
+from trainer.cli import add_commands as add_trainer_commands
+
+from indexer.cli import add_commands as add_indexer_commands
+from retrieval.errors import TandemError, UsageError
+from service.commands.search import search
+from service.commands.serve import serve
+from trainer.export import export_in_subprocess
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="tandem",
+    help="Hybrid search over your own writing, with fine-tuning that has to prove itself.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _root(context: typer.Context) -> None:
+    context.obj = export_in_subprocess
+
+
+add_indexer_commands(app)
+app.command()(search)
+add_trainer_commands(app)
+app.command()(serve)
+
+
+def main() -> None:
+    """Run the command line: exit 0 when done, 1 when the work failed, 2 for wrong usage."""
+    level = os.environ.get("TANDEM_LOG_LEVEL", "WARNING").upper()
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger().setLevel(level if level in logging.getLevelNamesMapping() else "WARNING")
+    try:
+        app()
+    except UsageError as error:
+        typer.echo(f"tandem: {error}", err=True)
+        sys.exit(WRONG_USAGE)
+    except TandemError as error:
+        typer.echo(f"tandem: {error}", err=True)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

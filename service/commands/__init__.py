@@ -1,0 +1,1 @@
+"""The sub-commands of `tandem` that search and serve."""

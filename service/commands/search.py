@@ -1,0 +1,79 @@
+"""tandem search"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from indexer.apply import fill, open_index
+from indexer.reindex import check_analyzer
+from retrieval.catalog import Collection
+from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, note, opened, print_json
+from retrieval.errors import IndexBusy, ModelError
+from retrieval.filter_parsing import parse_where
+from retrieval.home import Home
+from retrieval.query import Query
+from retrieval.results import SearchResult
+from retrieval.search import Searcher
+from retrieval.stores import index_folder
+from retrieval.stores.lock import read_owner
+from retrieval.types import Mode
+from service import remote
+from service.commands.hits import print_hits
+
+
+def search(
+    context: typer.Context,
+    text: Annotated[list[str], typer.Argument(metavar="TEXT", help="What to look for.")],
+    k: Annotated[int, typer.Option("-k", min=1, help="Hits at the most.")] = 10,
+    mode: Annotated[Mode, typer.Option(help="Which legs search.")] = Mode.HYBRID,
+    model: Annotated[str | None, typer.Option(metavar="VERSION", help="The model, if not the active one.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="Keep only documents with this metadata; also !=, >=, <.")
+    ] = None,
+    group: Annotated[bool, typer.Option(help="Rank documents; --no-group ranks plain chunks.")] = True,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show each leg's ranks and scores, and the timings.")
+    ] = False,
+    home: HomeOption = None,
+    collection: CollectionOption = DEFAULT,
+    as_json: JsonOption = False,
+) -> None:
+    """Search a collection: keywords and meaning together, exact identifiers first."""
+    query = Query(" ".join(text), k, mode, parse_where(where or []), group).checked()
+    with opened(context, home) as opened_home:
+        target = opened_home.catalog.collections.get(collection)
+        if model is not None and model != target.config.model:
+            raise ModelError(
+                f"The index of {collection!r} holds vectors of {target.config.model or 'no model'}, not of {model!r}; "
+                f"leave --model out, or ingest into a collection with TANDEM_MODEL={model}."
+            )
+        result = _search(opened_home, target, query, where or [])
+    if as_json:
+        print_json(result.to_json())
+    else:
+        print_hits(result, explain=explain)
+
+
+def _search(home: Home, collection: Collection, query: Query, where: Sequence[str]) -> SearchResult:
+    owner = read_owner(index_folder(home.settings, collection.name))
+    if owner and owner.address:
+        return remote.search(owner.address, collection.name, query, where)
+    if query.mode is not Mode.KEYWORD and collection.config.model:
+        home.encoder_soon(collection)  # loads while the index opens
+    check_analyzer(home.catalog, collection)
+    try:
+        with open_index(home.settings, home.catalog, collection) as index:
+            index.apply_pending()
+            return Searcher(home.catalog, collection, index.store, lambda: home.encoder(collection)).search(query)
+    except IndexBusy as busy:
+        note(f"{busy} Searching the catalog itself meanwhile, which is slower.")
+    return _search_catalog(home, collection, query)
+
+
+def _search_catalog(home: Home, collection: Collection, query: Query) -> SearchResult:
+    from retrieval.stores.memory import MemoryStore
+
+    store = MemoryStore()
+    fill(home.catalog, collection, store)
+    return Searcher(home.catalog, collection, store, lambda: home.encoder(collection)).search(query)
