@@ -13,6 +13,7 @@ from indexer.sources.base import Item, Problem, SourceOptions
 from indexer.sources.docstrings import blocks_of
 from indexer.sources.pydoc import PydocSource, packages_in
 from indexer.sources.references import links_in
+from indexer.sources.signatures import signature_of
 from retrieval.errors import ParseError, SourceError, UsageError
 from retrieval.types import Block, BlockKind, Document
 
@@ -187,6 +188,17 @@ def test_the_standard_library_is_found_under_the_names_people_use() -> None:
         assert set(names) <= set(found)
         assert all(document.text for document in found.values())
         assert f"pydoc:{package}" == PydocSource(package, SourceOptions()).root
+
+
+def test_a_c_function_shows_its_signature_even_where_a_default_is_no_python() -> None:
+    class Builtin:
+        def __init__(self, text: str) -> None:
+            self.__text_signature__ = text
+
+    for written in ("($module, /, a, b=<unknown>)", "($self, a, b=<unknown>)", "($module,\n        a, b=<unknown>)"):
+        assert signature_of(Builtin(written)) == "(a, b=<unknown>)"
+    assert signature_of(Builtin("($self, /)")) == "()"
+    assert signature_of(3) == ""
 
 
 def test_what_belongs_to_another_package_is_left_to_it() -> None:

@@ -6,6 +6,9 @@ from typing import Any
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _SELF = re.compile(r"\((?:self|cls|mcls|/|\$\w+)(?:, |(?=\)))(?:/(?:, |(?=\))))?")
+_IMPLICIT = re.compile(r"^\(\$\w+(?:,\s*/)?(?:,\s*)?")
+"""The module or object that C signatures begin with."""
+
 _GENERATED = frozenset(
     doc for owner in (object, type) for name, value in vars(owner).items() if (doc := getattr(value, "__doc__", None))
 )
@@ -48,7 +51,7 @@ def _without_annotations(signature: inspect.Signature) -> inspect.Signature:
 def _c_signature(value: Any) -> str:
     """Return what a C function says of itself, where a default value cannot be shown as Python."""
     text = attribute(value, "__text_signature__")
-    return re.sub(r"^\(\$\w+(?:, (?=[^/])|(?=[,)]))(?:, /)?", "(", text) if isinstance(text, str) else ""
+    return _IMPLICIT.sub("(", text) if isinstance(text, str) else ""
 
 
 def _steady(parameter: inspect.Parameter) -> inspect.Parameter:
