@@ -78,6 +78,11 @@ def test_groups_are_what_links_connect() -> None:
     assert group.least == pytest.approx(181 / 211)
 
 
+def test_a_family_of_many_alike_pages_is_one_group() -> None:
+    texts = [f"{words(0, 100)} page{number}" for number in range(200)]
+    assert [len(group.members) for group in linked_groups(texts)] == [200]
+
+
 @given(st.integers(0, 2**32), st.integers(20, 60), st.integers(0, 40))
 def test_jaccard_equals_that_of_the_plain_sets_of_runs(seed: int, length: int, changed: int) -> None:
     source = random.Random(seed)
