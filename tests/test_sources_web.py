@@ -169,8 +169,14 @@ def test_a_robots_txt_leads_to_the_sitemaps_it_names(web: Web) -> None:
 
 
 def test_a_feed_is_its_entries(web: Web) -> None:
-    entry = "<item><guid>g-1</guid><title>One</title><link>/one</link><description>Short text.</description></item>"
-    web.page("/feed", f"<rss version='2.0'><channel><title>F</title>{entry}</channel></rss>", "application/rss+xml")
+    entry = (
+        "<guid isPermaLink='false'>g-1</guid><title>One</title><link>/one</link><description>Short text.</description>"
+    )
+    web.page(
+        "/feed",
+        f"<rss version='2.0'><channel><title>F</title><item>{entry}</item></channel></rss>",
+        "application/rss+xml",
+    )
     (document,) = documents(web.source("/feed"))
     assert (document.id, document.url, document.text) == ("g-1", f"{web.url}/one", "Short text.")
 
@@ -209,7 +215,7 @@ def test_what_holds_no_text_is_skipped_with_its_type(web: Web) -> None:
         (b"\xef\xbb\xbf <!DOCTYPE HTML><title>x <rss>", "https://a/x", "html"),
         (b"<?xml version='1.0'?><feed xmlns='x'>", "https://a/x.html", "feed"),
         (b"# x", "https://a/x.md?y=1", "markdown"),
-        (b"x", "https://a/x.rst", "rst"),
+        (b"x", "https://a/x.rst", "restructuredtext"),
         (b"<p>x", "https://a/x", "html"),
         (b"x < y", "https://a/x", "text"),
     ],

@@ -1,19 +1,15 @@
 """RSS and Atom feeds: an entry a document. Only bytes are parsed here; nothing is ever fetched."""
 
-import html
 import io
-import re
 from calendar import timegm
 from datetime import UTC, datetime
 from typing import Any
 
 from indexer.sources.base import Item, Problem, SourceOptions
 from indexer.sources.records import Records, is_storable, paragraphs, storable
-from indexer.sources.texts import blocks_and_links
+from indexer.sources.texts import blocks_and_links, without_tags
 from retrieval.errors import ParseError, Skipped
 from retrieval.types import Document
-
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
 
 def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document | Problem]:  # noqa: ARG001 - every parser takes them
@@ -77,7 +73,7 @@ def _title(entry: dict[str, Any]) -> str:
     title = _text(entry, "title")
     if dict.get(entry.get("title_detail", {}), "type") == "text/plain":
         return title
-    return " ".join(html.unescape(_TAG.sub("", title)).split())
+    return " ".join(without_tags(title).split())
 
 
 def _content(entry: dict[str, Any]) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """A web source: the pages of a sitemap, one page, or a feed, by URL."""
 
 import codecs
-import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,8 +8,9 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from indexer.sources.addresses import canonical_url
-from indexer.sources.base import Item, Parse, Problem, SourceOptions, all_finished
+from indexer.sources.base import Item, Problem, SourceOptions, all_finished
 from indexer.sources.fetch import Fetcher, Response
+from indexer.sources.formats import checked_format, parser_of
 from indexer.sources.pages import Limits, pages_of, uncompressed
 from indexer.sources.site import Site
 from indexer.sources.sitemap import is_sitemap
@@ -36,22 +36,10 @@ _READABLE = frozenset(
 )
 _FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]")
 _HTML = re.compile(rb"(?i)<!doctype\s+html|<(?:html|head|body|title|main|article|div|h[1-6]|p|a|ul|table)[\s>]")
-_OF_MANY = frozenset({"feed", "jsonl", "csv", "tsv"})
+_OF_MANY = frozenset({"feed", "jsonl", "csv"})
 """Formats whose documents name themselves; in any other the page is the document, and its URL its name."""
 
-_SUFFIXES = {"md": "markdown", "markdown": "markdown", "rst": "rst", "txt": "text", "text": "text"}
-
-_MODULES = {
-    "html": "html",
-    "markdown": "markdown",
-    "rst": "restructuredtext",
-    "text": "text",
-    "pdf": "pdf",
-    "feed": "feed",
-    "jsonl": "jsonl",
-    "csv": "tables",
-    "tsv": "tables",
-}
+_SUFFIXES = {"md": "markdown", "markdown": "markdown", "rst": "restructuredtext", "txt": "text", "text": "text"}
 
 
 class WebSource:
@@ -68,9 +56,7 @@ class WebSource:
             self._url = canonical_url(url)
         except SourceError as error:
             raise UsageError(str(error)) from None
-        if options.format not in ("auto", *_MODULES):
-            raise UsageError(f"--format is {options.format!r}; for a URL choose auto or one of {', '.join(_MODULES)}.")
-        self._options = options
+        self._options = replace(options, format=checked_format(options.format))
         self._limits = Limits(pages=max_pages, bytes_each=options.max_file_bytes)
         fetcher = Fetcher(allow_private=options.allow_private, max_bytes=options.max_file_bytes)
         self._site = Site(self._url, fetcher, delay_s=delay_s)
@@ -110,16 +96,10 @@ class WebSource:
     def parse(self, item: Item, data: bytes) -> list[Document | Problem]:
         """Return the page as a document, or a feed's entries as theirs."""
         kind = self._options.format if self._options.format != "auto" else kind_of(data, item.key)
-        parts = _parser(kind)(data, item, self._options)
+        parts = parser_of(kind)(data, item, self._options)
         if kind not in _OF_MANY:
             parts = [_named(part, item.key) for part in parts]
         return all_finished(parts, self._options)
-
-
-def _parser(kind: str) -> Parse:
-    """Return the parser of a format, importing it when it is first needed."""
-    parser: Parse = importlib.import_module(f"indexer.sources.{_MODULES[kind]}").parse
-    return parser
 
 
 def _named(part: Document | Problem, url: str) -> Document | Problem:
