@@ -1,0 +1,61 @@
+"""The judged queries that an evaluation asks."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrieval.errors import UsageError
+from retrieval.types import Qrels
+from trainer.qrels import Queries, read_qrels, read_queries
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSet:
+    """Queries that have judgments, and their judgments: both have the same query ids, in the order of the queries.
+
+    `unasked` are judged queries whose text is not known; they are left out.
+    """
+
+    queries: Queries
+    qrels: Qrels
+    unasked: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, queries_file: Path, qrels_file: Path) -> "EvaluationSet":
+        """Read queries JSONL and qrels; raises UsageError where they are malformed or have no query in common."""
+        texts, qrels = read_queries(queries_file), read_qrels(qrels_file)
+        queries = {query: text for query, text in texts.items() if query in qrels}
+        if not queries:
+            raise UsageError(
+                f"No query judged in {qrels_file} (such as {next(iter(qrels))!r}) is in {queries_file} (which has such "
+                f"as {next(iter(texts))!r}); give the two files of one evaluation set."
+            )
+        unasked = tuple(query for query in qrels if query not in queries)
+        return cls(queries, {query: qrels[query] for query in queries}, unasked)
+
+    def concerns(self, documents: Collection[str]) -> Iterator[str]:
+        """Say what makes the measures mean less than they seem; `documents` are the ids that the collection has."""
+        if self.unasked:
+            yield f"{_counted(self.unasked, 'judged query')} left out, having no text: {_examples(self.unasked)}"
+        judged = {document: None for grades in self.qrels.values() for document in grades}
+        if unknown := [document for document in judged if document not in documents]:
+            yield (
+                f"{len(unknown)} of {len(judged)} judged documents are not in the collection, where no arm can find them: "
+                f"{_examples(unknown)}"
+            )
+        if hopeless := [query for query, grades in self.qrels.items() if not any(grades.values())]:
+            yield f"{_counted(hopeless, 'query')} judged without a relevant document, worth 0 to every arm: " + (
+                _examples(hopeless)
+            )
+
+
+def _counted(items: Sequence[str], noun: str) -> str:
+    plural = noun if len(items) == 1 else f"{noun[:-1]}ies"
+    return f"{len(items)} {plural} {'is' if len(items) == 1 else 'are'}"
+
+
+def _examples(items: Sequence[str]) -> str:
+    shown = ", ".join(repr(item) for item in items[:_EXAMPLES])
+    return f"{shown}, ..." if len(items) > _EXAMPLES else f"{shown}."
