@@ -18,6 +18,7 @@ from retrieval.types import FloatArray
 
 PASSAGE_WEIGHTS = (1.0, 0.5, 0.25)
 """What a document's best, second and third passage count in a leg."""
+PASSAGE_FLOOR = 0.6
 RRF_K = 60
 MIN_DEVIATION = 1e-6
 
@@ -66,32 +67,41 @@ class LegDocuments:
 
 
 def keyword_documents(candidates: Iterable[Candidate], scale: Scale) -> LegDocuments:
-    """Aggregate a keyword leg: a passage that shares no term scores 0, and so does a passage that is not there."""
-    totals = _weighted(candidates)
-    return LegDocuments({document: scale.z(total) for document, total in totals.items()}, scale.z(0.0))
+    """Aggregate a keyword leg; a document that shares no term with the query scored 0."""
+    return LegDocuments(_aggregated(candidates, scale), scale.z(0.0))
 
 
 def embedding_documents(candidates: Sequence[Candidate], scale: Scale, *, is_cut: bool) -> LegDocuments:
-    """Aggregate an embedding leg: a passage that is not there counts as an average one.
+    """Aggregate an embedding leg.
 
     With `is_cut`, the leg returned only its best candidates; a document without any lies somewhere between the average
     and the last one returned, and gets the middle.
     """
-    shifted = [Candidate(c.id, c.document, scale.z(c.score)) for c in candidates]
-    floor = max(shifted[-1].score, 0.0) / 2 if is_cut and shifted else 0.0
-    return LegDocuments(_weighted(shifted), floor)
+    floor = max(scale.z(candidates[-1].score), 0.0) / 2 if is_cut and candidates else 0.0
+    return LegDocuments(_aggregated(candidates, scale), floor)
 
 
-def _weighted(candidates: Iterable[Candidate]) -> dict[int, float]:
-    """Sum each document's best passages, weighted; candidates come best first."""
-    seen: dict[int, int] = {}
-    totals: dict[int, float] = {}
+def _aggregated(candidates: Iterable[Candidate], scale: Scale) -> dict[int, float]:
+    """Return each document's weighted mean over its best passages; candidates come best first."""
+    passages: dict[int, list[float]] = {}
     for candidate in candidates:
-        place = seen.get(candidate.document, 0)
-        if place < len(PASSAGE_WEIGHTS):
-            totals[candidate.document] = totals.get(candidate.document, 0.0) + PASSAGE_WEIGHTS[place] * candidate.score
-            seen[candidate.document] = place + 1
-    return totals
+        best = passages.setdefault(candidate.document, [])
+        if len(best) < len(PASSAGE_WEIGHTS):
+            best.append(scale.z(candidate.score))
+    return {document: aggregate(best) for document, best in passages.items()}
+
+
+def aggregate(passages: Sequence[float]) -> float:
+    """Return the weighted mean of a document's best z-scores, best first.
+
+    A passage that is poor, or that a short document does not have, counts as PASSAGE_FLOOR of the best one: several good
+    passages raise a document, and a single good one is not held against it.
+    """
+    best = passages[0]
+    floor = PASSAGE_FLOOR * best if best > 0 else best
+    padded = [*passages, *([floor] * (len(PASSAGE_WEIGHTS) - len(passages)))]
+    total = sum(weight * max(z, floor) for weight, z in zip(PASSAGE_WEIGHTS, padded, strict=True))
+    return total / sum(PASSAGE_WEIGHTS)
 
 
 def convex(keyword: LegDocuments, embedding: LegDocuments, embedding_weight: float) -> dict[int, float]:
