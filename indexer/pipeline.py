@@ -28,7 +28,7 @@ class Pipeline:
     def of(cls, catalog: Catalog, collection: Collection, encoder: Encoder) -> "Pipeline":
         """Assemble the pipeline that a collection's config asks for."""
         config = collection.config
-        chunker = Chunker(encoder.tokenizer_json, max_tokens=config.chunk_tokens)
+        chunker = Chunker(encoder.tokenizer_json, max_tokens=config.chunk_tokens, window=encoder.max_tokens)
         return cls(catalog, collection, encoder, chunker, Analyzer(config.language))
 
     @property

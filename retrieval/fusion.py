@@ -94,8 +94,8 @@ def _aggregated(candidates: Iterable[Candidate], scale: Scale) -> dict[int, floa
 def aggregate(passages: Sequence[float]) -> float:
     """Return the weighted mean of a document's best z-scores, best first.
 
-    A passage that is poor, or that a short document does not have, counts as PASSAGE_FLOOR of the best one: several good
-    passages raise a document, and a single good one is not held against it.
+    A passage that is poor, or that a short document does not have, counts as PASSAGE_FLOOR of the best one: several
+    good passages raise a document, and a single good one is not held against it.
     """
     best = passages[0]
     floor = PASSAGE_FLOOR * best if best > 0 else best
