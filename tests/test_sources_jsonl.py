@@ -57,6 +57,12 @@ def test_other_names_of_the_fields_are_known_and_unknown_fields_are_metadata() -
     assert (document.created, document.updated) == ("2024-05-06", "2024-05-07T08:09:10+00:00")
 
 
+def test_only_a_web_address_is_a_url() -> None:
+    (document,), _ = parse({"_id": "1", "text": "x", "url": "javascript:alert(1)"})
+    assert document.url is None
+    assert document.metadata == {"url": "javascript:alert(1)"}
+
+
 def test_a_date_inside_metadata_counts_and_stays_there() -> None:
     (document,), _ = parse({"_id": "1", "text": "x", "metadata": {"date": "2024-05-06"}})
     assert document.created == "2024-05-06"

@@ -64,7 +64,12 @@ def test_text_title_author_and_date_come_from_the_file() -> None:
 def test_without_a_title_of_its_own_the_first_line_is_the_title() -> None:
     assert parsed(pdf_of([["Boiling", "Text."]])).title == "Boiling"
     assert parsed(pdf_of([["Boiling", "Text."]], "/Title (Microsoft Word - x.doc)")).title == "Boiling"
-    assert parsed(pdf_of([["x" * 200]])).title == "kettles"
+    assert parsed(pdf_of([["x" * 200]])).title == "Kettles"
+
+
+def test_the_base_url_and_the_path_make_the_address() -> None:
+    (document,) = pdf.parse(pdf_of([["Tea."]]), ITEM, SourceOptions(base_url="https://a.example/files"))
+    assert document.url == "https://a.example/files/papers/kettles.pdf"
 
 
 def test_running_heads_and_page_numbers_are_left_out() -> None:

@@ -33,6 +33,12 @@ def test_known_columns_play_their_part_and_others_are_metadata() -> None:
     assert document.metadata == {"Price": 12.5, "Code": "007"}
 
 
+def test_only_a_web_address_is_a_url() -> None:
+    (document,), _ = parse("id,text,url\n1,x,javascript:alert(1)\n")
+    assert document.url is None
+    assert document.metadata == {"url": "javascript:alert(1)"}
+
+
 def test_without_an_id_column_a_row_is_named_by_its_place() -> None:
     documents, _ = parse("name,text\nA,one\n\nB,two\n")
     assert [document.id for document in documents] == ["data/kettles.csv#1", "data/kettles.csv#2"]

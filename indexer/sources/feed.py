@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from indexer.sources.base import Item, Problem, SourceOptions
+from indexer.sources.fields import web_address
 from indexer.sources.records import Records, is_storable, paragraphs, storable
 from indexer.sources.texts import blocks_and_links, without_tags
 from retrieval.errors import ParseError, Skipped
@@ -60,7 +61,7 @@ def _document(entry: dict[str, Any], document_id: str, about: str, item: Item) -
         id=document_id,
         title=title,
         blocks=blocks or paragraphs(title),
-        url=_text(entry, "link") or None,
+        url=web_address(_text(entry, "link")),
         created=_moment(entry, "published_parsed") or _moment(entry, "created_parsed"),
         updated=_moment(entry, "updated_parsed"),
         tags=_tags(entry),

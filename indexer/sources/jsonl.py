@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from indexer.sources.base import Item, Problem, SourceOptions
+from indexer.sources.fields import web_address
 from indexer.sources.records import (
     CREATED,
     TAGS,
@@ -71,6 +72,10 @@ def _document(record: Mapping[str, Any], item: Item, options: SourceOptions) -> 
     title = _string(record, ("title",)) or ""
     blocks, links = _content(record, title, item, options)
     fields = _metadata(record)
+    written = _string(record, ("url",)) or ""
+    url = web_address(written)
+    if written and url is None:
+        fields["url"] = storable(written)  # no address that a page could link to, so only told
     created_in, created = first_date(fields, CREATED)
     updated_in, updated = first_date(fields, UPDATED)
     tags_in = next((name for name in TAGS if tag_list(record.get(name))), None)
@@ -79,7 +84,7 @@ def _document(record: Mapping[str, Any], item: Item, options: SourceOptions) -> 
         id=_id(record),
         title=storable(title),
         blocks=blocks,
-        url=storable(_string(record, ("url",))) or None,
+        url=url,
         created=created,
         updated=updated,
         tags=tag_list(storable(record[tags_in])) if tags_in else (),

@@ -4,10 +4,10 @@ import io
 import re
 import time
 from collections import Counter
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from indexer.sources.base import Item, SourceOptions
+from indexer.sources.fields import address_of, humanised
 from indexer.sources.records import storable
 from retrieval.errors import ParseError, Skipped
 from retrieval.types import Block, BlockKind, Document
@@ -26,7 +26,7 @@ _HYPHEN = re.compile(r"(?P<head>[^\W\d_]+)[-\u00ad]$")
 _POOR_TITLE = re.compile(r"(?i)untitled|microsoft word|.*\.(docx?|tex|dvi|indd|pdf|rtf|odt)|\W*")
 
 
-def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document]:  # noqa: ARG001 - every parser takes them
+def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document]:
     """Return one document with the text of all pages, its author and its creation date.
 
     Raises Skipped for an encrypted file, one without text (a scan) or one of more than 3,000 pages, and ParseError
@@ -45,7 +45,8 @@ def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document]:  #
     if not blocks:
         raise Skipped(f"{item.key} holds no text; if it is a scan, run it through OCR first.")
     title = _title(said.pop("title", ""), lines, item)
-    return [Document(item.key, title, blocks, created=created, metadata={**said, "pages": len(pages)})]
+    url = address_of(item.key, options.base_url)
+    return [Document(item.key, title, blocks, url, created, metadata={**said, "pages": len(pages)})]
 
 
 def _opened(data: bytes, item: Item) -> "PdfReader":
@@ -90,7 +91,7 @@ def _title(stated: str, lines: list[str], item: Item) -> str:
     if stated and not _POOR_TITLE.fullmatch(stated):
         return " ".join(stated.split())
     first = next((line for line in lines if line), "")
-    return first if 0 < len(first) <= 150 else PurePosixPath(item.key).stem
+    return first if 0 < len(first) <= 150 else humanised(item.key)
 
 
 def _without_running_heads(pages: list[list[str]]) -> list[str]:

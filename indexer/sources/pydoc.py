@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from indexer.sources.base import Item, Problem, SourceOptions, finished
 from indexer.sources.docstrings import blocks_of
+from indexer.sources.fields import address_of
 from indexer.sources.introspection import Entry, entries_of
 from indexer.sources.references import links_in
 from retrieval.errors import ParseError, SourceError, UsageError
@@ -82,7 +83,8 @@ class PydocSource:
             documents = [_document(record, content) for record in content["entries"]]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ParseError(f"{item.key} is not what pydoc wrote ({type(error).__name__}: {error}).") from None
-        return [finished(_with_url(document, self._options), self._options) for document in documents]
+        base = self._options.base_url
+        return [finished(replace(found, url=address_of(found.id, base)), self._options) for found in documents]
 
 
 def release_of(package: str) -> str:
@@ -120,9 +122,3 @@ def _blocks(record: dict[str, Any]) -> Iterator[Block]:
     yield from blocks_of(str(record["docstring"]))
     for value in record["values"]:
         yield Block(BlockKind.ROW, str(value))
-
-
-def _with_url(document: Document, options: SourceOptions) -> Document:
-    if options.base_url is None:
-        return document
-    return replace(document, url=f"{options.base_url.rstrip('/')}/{document.id}")

@@ -3,16 +3,15 @@
 import math
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Any
 
 from indexer.sources.base import Item, Problem
+from indexer.sources.dates import iso_date
 from retrieval.types import Block, BlockKind, Document, JsonValue
 
 MOST_PROBLEMS = 1000
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,3})?")
-_DATED = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}|$)")
 
 CREATED = ("created", "created_at", "date", "published", "published_at", "pubdate")
 UPDATED = ("updated", "updated_at", "modified", "last_modified", "lastmod")
@@ -88,17 +87,6 @@ def number_or_text(text: str) -> int | float | str:
     if not math.isfinite(number):
         return text
     return int(text) if re.fullmatch(r"-?\d+", text) else number
-
-
-def iso_date(value: Any) -> str | None:
-    """Return an ISO 8601 date or date-time in its usual form, or None for anything else."""
-    if not isinstance(value, str) or not _DATED.match(value.strip()):
-        return None
-    text = value.strip()
-    try:
-        return date.fromisoformat(text).isoformat() if len(text) == 10 else datetime.fromisoformat(text).isoformat()
-    except ValueError:
-        return None
 
 
 def tag_list(value: Any) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from functools import partial
 
 from indexer.sources.base import Item, Problem, SourceOptions
 from indexer.sources.decoding import decoded
+from indexer.sources.fields import web_address
 from indexer.sources.records import (
     CREATED,
     TAGS,
@@ -156,12 +157,14 @@ def _document(row: Mapping[str, str], name: str, columns: Columns, read: Read) -
     lowered = {name.lower(): value for name, value in row.items()}
     created_in, created = first_date(lowered, CREATED)
     updated_in, updated = first_date(lowered, UPDATED)
-    used = {created_in, updated_in, *(name.lower() for name in columns.parts())}
+    url = web_address(cell(columns.url))
+    parts = [name for name in columns.parts() if name != columns.url or url]
+    used = {created_in, updated_in, *(name.lower() for name in parts)}
     return Document(
         id=row[columns.id] if columns.id else name,
         title=cell(columns.title),
         blocks=blocks or paragraphs(cell(columns.title)),
-        url=cell(columns.url) or None,
+        url=url,
         created=created,
         updated=updated,
         tags=tag_list(cell(columns.tags)),
