@@ -21,16 +21,16 @@ from indexer.sources.records import (
     storable,
     tag_list,
 )
-from indexer.sources.texts import blocks_and_links
+from indexer.sources.texts import Read, blocks_and_links
 from retrieval.errors import Skipped
-from retrieval.types import Block, Document, JsonValue, Link
+from retrieval.types import Document, JsonValue
 
 _DELIMITERS = ",\t;|"
 _SAMPLE_ROWS = 50
 _ID, _TITLE = ("_id", "id"), ("title", "name")
 _TEXT, _URL = ("text", "body", "content", "description"), ("url", "link")
 
-Read = Callable[[str], tuple[tuple[Block, ...], tuple[Link, ...]]]
+Reader = Callable[[str], Read]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _decoded(data: bytes) -> str:
         return decoded(data)
 
 
-def _document(row: Mapping[str, str], name: str, columns: Columns, read: Read) -> Document:
+def _document(row: Mapping[str, str], name: str, columns: Columns, read: Reader) -> Document:
     def cell(column: str | None) -> str:
         return row.get(column, "").strip() if column else ""
 

@@ -1,10 +1,12 @@
-"""The text of a record as blocks: plain, or Markdown or HTML through the parser of that format."""
+"""The text of a record as blocks: plain, or Markdown or HTML as those formats read it."""
 
 import re
 from html import unescape
 
 from indexer.sources.base import Item, SourceOptions
 from indexer.sources.formats import parser_of
+from indexer.sources.html_blocks import fragment_blocks
+from indexer.sources.prose import links_of
 from indexer.sources.records import paragraphs
 from retrieval.errors import SourceError
 from retrieval.types import Block, Document, Link
@@ -14,15 +16,15 @@ MARKUPS = ("markdown", "html")
 
 _TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
 
+Read = tuple[tuple[Block, ...], tuple[Link, ...]]
 
-def blocks_and_links(text: str, markup: str, item: Item) -> tuple[tuple[Block, ...], tuple[Link, ...]]:
+
+def blocks_and_links(text: str, markup: str, item: Item) -> Read:
     """Return the blocks and links of a text; what a markup's parser makes nothing of is read as plain text."""
-    if markup == "html" and not _TAG.search(text):
-        return paragraphs(unescape(text)), ()
-    parsed = _parsed(text, markup, item)
-    if parsed is not None and any(block.text.strip() for block in parsed.blocks):
-        return parsed.blocks, parsed.links
-    return paragraphs(without_tags(text) if markup == "html" else text), ()
+    if markup == "html":
+        return _html(text) if _TAG.search(text) else (paragraphs(unescape(text)), ())
+    parsed = _markdown(text, item) if markup == "markdown" and text.strip() else None
+    return (parsed.blocks, parsed.links) if parsed and parsed.blocks else (paragraphs(text), ())
 
 
 def without_tags(text: str) -> str:
@@ -30,11 +32,14 @@ def without_tags(text: str) -> str:
     return unescape(_TAG.sub("", text))
 
 
-def _parsed(text: str, markup: str, item: Item) -> Document | None:
-    if markup not in MARKUPS or not text.strip():
-        return None
+def _html(text: str) -> Read:
+    rich = [found for found in fragment_blocks(text) if found.block.text.strip()]
+    return tuple(found.block for found in rich), links_of(rich)
+
+
+def _markdown(text: str, item: Item) -> Document | None:
     try:
-        parts = parser_of(markup)(text.encode("utf-8", "replace"), item, SourceOptions())
+        parts = parser_of("markdown")(text.encode("utf-8", "replace"), item, SourceOptions())
     except SourceError:
         return None
     return next((part for part in parts if isinstance(part, Document)), None)
