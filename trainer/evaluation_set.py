@@ -42,8 +42,8 @@ class EvaluationSet:
         judged = {document: None for grades in self.qrels.values() for document in grades}
         if unknown := [document for document in judged if document not in documents]:
             yield (
-                f"{len(unknown)} of {len(judged)} judged documents are not in the collection, where no arm can find them: "
-                f"{_examples(unknown)}"
+                f"{len(unknown)} of {len(judged)} judged documents are not in the collection, where no arm can "
+                f"find them: {_examples(unknown)}"
             )
         if hopeless := [query for query, grades in self.qrels.items() if not any(grades.values())]:
             yield f"{_counted(hopeless, 'query')} judged without a relevant document, worth 0 to every arm: " + (
