@@ -2,25 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval.console import (
-    DEFAULT,
-    CollectionOption,
-    HomeOption,
-    JsonOption,
-    note,
-    opened,
-    print_json,
-    table,
-)
+from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, note, opened, print_json, table
 from retrieval.types import JsonValue
 from trainer.arms import DEFAULT_ARMS, parse_arms
-from trainer.evaluate import ArmResult
-from trainer.evaluate import evaluate as run_evaluation
 from trainer.evaluation_set import EvaluationSet
+
+if TYPE_CHECKING:
+    from trainer.evaluate import ArmResult
 
 
 def evaluate(
@@ -37,6 +29,8 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure how well each way to search ranks the documents that judged queries want."""
+    from trainer.evaluate import evaluate as run_evaluation
+
     judged = EvaluationSet.read(queries, qrels)
     with opened(context, home) as opened_home:
         target = opened_home.catalog.collections.get(collection)
@@ -56,11 +50,11 @@ def evaluate(
         _print_table(results)
 
 
-def _body(result: ArmResult) -> dict[str, JsonValue]:
+def _body(result: "ArmResult") -> dict[str, JsonValue]:
     return {**result.measures, "queries": result.queries}
 
 
-def _print_table(results: Sequence[ArmResult]) -> None:
+def _print_table(results: Sequence["ArmResult"]) -> None:
     header = ["ARM", *(name.upper() for name in results[0].measures), "QUERIES"]
     rows = [
         [str(result.arm), *(f"{value:.4f}" for value in result.measures.values()), str(result.queries)]
