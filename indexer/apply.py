@@ -118,7 +118,7 @@ class IndexOwner:
 
 def recipe(catalog: Catalog, collection: Collection, store: Store) -> Recipe:
     """Return how this collection's points are made today, making room in the store for the active model's vectors."""
-    average_length = catalog.collections.setting(collection, "average_length") or 1.0
+    average_length = catalog.collections.setting(collection, "average_length") or catalog.chunks.lengths(collection)[1]
     config = catalog.collections.get(collection.name).config
     fingerprints: tuple[str, ...] = ()
     if config.model:
