@@ -2,17 +2,37 @@
 
 import typer
 
-from indexer.commands.collections import collections
-from indexer.commands.documents import documents
-from indexer.commands.ingest import ingest
-from indexer.commands.models import models
-from indexer.commands.upkeep import audit, doctor, migrate, reindex, status
+from retrieval.lazy_commands import add_lazily
+
+COMMANDS = {
+    "ingest": (
+        "indexer.commands.ingest:ingest",
+        "Bring writing into a collection: folders, files, sites, feeds, or documentation of Python packages.",
+    ),
+    "status": (
+        "indexer.commands.upkeep:status",
+        "Say what is here: collections, models, and whether every change is searchable.",
+    ),
+    "doctor": (
+        "indexer.commands.upkeep:doctor",
+        "Prove, point by point, that the index holds what the catalog says on both legs.",
+    ),
+    "audit": ("indexer.commands.upkeep:audit", "Report what to clean in the writing before thinking of models."),
+    "reindex": (
+        "indexer.commands.upkeep:reindex",
+        "Throw the index away and make it again from the catalog, without parsing a source.",
+    ),
+    "migrate": (
+        "indexer.commands.upkeep:migrate",
+        "Bring the catalog's schema to this version of Tandem; back the catalog up first.",
+    ),
+    "documents": ("indexer.commands.documents:documents", "List, show and delete documents."),
+    "collections": ("indexer.commands.collections:collections", "List, create and delete collections."),
+    "models": ("indexer.commands.models:models", "List, add and show embedding models."),
+}
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the sub-commands to the `tandem` command."""
-    for command in (ingest, status, doctor, audit, reindex, migrate):
-        app.command()(command)
-    app.add_typer(documents, name="documents")
-    app.add_typer(collections, name="collections")
-    app.add_typer(models, name="models")
+    for name, (target, line) in COMMANDS.items():
+        add_lazily(app, name, target, help=line)

@@ -3,15 +3,18 @@
 import logging
 import os
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from trainer.cli import add_commands as add_trainer_commands
 
 from indexer.cli import add_commands as add_indexer_commands
 from retrieval.errors import TandemError, UsageError
-from service.commands.search import search
-from service.commands.serve import serve
-from trainer.export import export_in_subprocess
+from retrieval.lazy_commands import add_lazily
+from trainer.cli import add_commands as add_trainer_commands
+
+if TYPE_CHECKING:
+    from retrieval.model_folder import Precision
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
@@ -27,13 +30,29 @@ app = typer.Typer(
 
 @app.callback()
 def _root(context: typer.Context) -> None:
-    context.obj = export_in_subprocess
+    context.obj = _export
+
+
+def _export(source: Path, target: Path, *, precision: "Precision") -> None:
+    from trainer.export import export_in_subprocess
+
+    export_in_subprocess(source, target, precision=precision)
 
 
 add_indexer_commands(app)
-app.command()(search)
+add_lazily(
+    app,
+    "search",
+    "service.commands.search:search",
+    help="Search a collection: keywords and meaning together, exact identifiers first.",
+)
 add_trainer_commands(app)
-app.command()(serve)
+add_lazily(
+    app,
+    "serve",
+    "service.commands.serve:serve",
+    help="Answer searches and take documents over HTTP; own the index while running.",
+)
 
 
 def main() -> None:
