@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -60,6 +60,15 @@ class Block:
                 return self.text
 
 
+def rendered(blocks: Sequence[Block]) -> str:
+    """Return blocks as plain Markdown: list items and table rows line by line, all else set apart by a blank line."""
+    text = ""
+    for before, block in zip([None, *blocks], blocks, strict=False):
+        is_run = before is not None and before.kind is block.kind and block.kind in (BlockKind.ITEM, BlockKind.ROW)
+        text += ("\n" if is_run else "\n\n" if before else "") + block.rendered()
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A link to another document of the same site or folder.
@@ -93,7 +102,7 @@ class Document:
     @property
     def text(self) -> str:
         """The whole text as plain Markdown: headings, code fences, list items and table rows kept."""
-        return "\n\n".join(block.rendered() for block in self.blocks)
+        return rendered(self.blocks)
 
     @property
     def content_hash(self) -> str:
