@@ -59,14 +59,19 @@ class Leads:
             for term in identifier.terms[:MAX_FORMS]
         }
 
-    def holders(self, found: Mapping[str, Sequence[Candidate]], documents: int) -> list["Holders"]:
-        """Return, for each identifier that the corpus holds and that is rare enough to tell, who holds it."""
+    def holders(self, found: Mapping[str, Sequence[Candidate]], documents: int, *, depth: int) -> list["Holders"]:
+        """Return, for each identifier that the corpus holds and that is rare enough to tell, who holds it.
+
+        `documents` is how many there are. A leg that found `depth` passages was cut there: how many documents hold the
+        term is then unknown, and it does not lead.
+        """
         most = max(RARE, RARE_SHARE * documents) if self.is_short else RARE_IN_PROSE
         held: list[Holders] = []
         for identifier in self.identifiers:
             for term in identifier.terms[:MAX_FORMS]:
                 if candidates := found[_leg(term)]:
-                    if len({candidate.document for candidate in candidates}) <= most:
+                    holding = len({candidate.document for candidate in candidates})
+                    if holding <= most and len(candidates) < depth:
                         held.append(Holders(term, tuple(candidates)))
                     break
         return held

@@ -133,11 +133,12 @@ class Searcher:
         return max(CANDIDATES, 2 * query.k)
 
     def _ranking(self, asked: _Asked, found: dict[str, list[Candidate]]) -> Ranking:
-        held = asked.leads.holders(found, self.statistics().documents)
+        depth = self._depth(asked.query)
+        held = asked.leads.holders(found, self.statistics().documents, depth=depth)
         legs = {str(leg): found[leg] for leg in (Mode.KEYWORD, Mode.EMBEDDING) if leg in found}
         if held:
             legs[Mode.KEYWORD] = with_holders(legs[Mode.KEYWORD], held)
-        config, depth = self.collection.config, self._depth(asked.query)
+        config = self.collection.config
         how = Fusion(
             method=config.fusion,
             embedding_weight=config.embedding_weight,
