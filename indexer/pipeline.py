@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from indexer.chunking import CHUNKER_VERSION, Chunker
+from indexer.fields import FIELDS_VERSION, indexed_text
 from retrieval.analysis import ANALYZER_VERSION, Analyzer
 from retrieval.catalog import Batch, Catalog, Collection, DocumentRecord, IndexedChunk, text_hash
 from retrieval.encoder import Encoder
-from retrieval.keyword import IndexedText, chunk_frequencies, length
+from retrieval.keyword import chunk_frequencies, length
 from retrieval.types import Chunk, Document
 
 SLICE = 128
@@ -38,7 +39,7 @@ class Pipeline:
             "chunker": CHUNKER_VERSION,
             "chunk_tokens": self.collection.config.chunk_tokens,
             "model": self.encoder.fingerprint,
-            "analyzer": ANALYZER_VERSION,
+            "analyzer": f"{ANALYZER_VERSION}/{FIELDS_VERSION}",
             "language": self.collection.config.language,
         }
 
@@ -48,7 +49,7 @@ class Pipeline:
         return DocumentRecord(document, item_key, chunks)
 
     def _indexed(self, document: Document, chunk: Chunk) -> IndexedChunk:
-        terms = chunk_frequencies(self.analyzer, IndexedText(document.title, chunk.headings, chunk.text))
+        terms = chunk_frequencies(self.analyzer, indexed_text(document.id, document.title, chunk))
         return IndexedChunk(chunk, text_hash(chunk.embedding_text(document.title)), terms, length(terms))
 
     def missing(self, records: Sequence[DocumentRecord]) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from collections import Counter
 
+from indexer.fields import indexed_text
 from indexer.pipeline import Pipeline
 from retrieval.analysis import ANALYZER_VERSION, Analyzer
 from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.vocabulary import MAX_WORD
 from retrieval.errors import StoreError
-from retrieval.keyword import IndexedText, chunk_frequencies, length
+from retrieval.keyword import chunk_frequencies, length
 
 
 def analyzer_stamp(collection: Collection) -> str:
@@ -35,7 +36,7 @@ def reanalyze(catalog: Catalog, collection: Collection) -> int:
     for texts in catalog.chunks.all_texts(collection):
         terms = []
         for text in texts:
-            vector = chunk_frequencies(analyzer, IndexedText(text.title, text.chunk.headings, text.chunk.text))
+            vector = chunk_frequencies(analyzer, indexed_text(text.document_id, text.title, text.chunk))
             terms.append((text.id, vector, length(vector)))
             words = set(analyzer.words(text.chunk.embedding_text(text.title)))
             vocabulary.update(word for word in words if len(word) <= MAX_WORD)
