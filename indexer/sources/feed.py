@@ -31,7 +31,7 @@ def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document | Pr
         if not document_id or not is_storable(document_id):
             records.refuse(number, f"has neither an id nor a link; its title is {_text(entry, 'title')[:80]!r}")
             continue
-        document = _document(entry, document_id, about, item)
+        document = _document(entry, document_id, about)
         if document.blocks:
             records.add(document, number)
         else:
@@ -52,10 +52,10 @@ def _parsed(data: bytes, item: Item) -> dict[str, Any]:
     return parsed
 
 
-def _document(entry: dict[str, Any], document_id: str, about: str, item: Item) -> Document:
+def _document(entry: dict[str, Any], document_id: str, about: str) -> Document:
     title = _title(entry)
     text, markup = _content(entry)
-    blocks, links = blocks_and_links(text, markup, item)
+    blocks, links = blocks_and_links(text, markup)
     said = {"feed": about, "author": _text(entry, "author")}
     return Document(
         id=document_id,

@@ -44,7 +44,7 @@ def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document | Pr
             continue
         lines += 1
         try:
-            records.add(_document(_record(raw), item, options), number)
+            records.add(_document(_record(raw), options), number)
         except _Refused as reason:
             records.refuse(number, str(reason))
     if not lines:
@@ -68,9 +68,9 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _document(record: Mapping[str, Any], item: Item, options: SourceOptions) -> Document:
+def _document(record: Mapping[str, Any], options: SourceOptions) -> Document:
     title = _string(record, ("title",)) or ""
-    blocks, links = _content(record, title, item, options)
+    blocks, links = _content(record, title, options)
     fields = _metadata(record)
     written = _string(record, ("url",)) or ""
     url = web_address(written)
@@ -106,7 +106,7 @@ def _id(record: Mapping[str, Any]) -> str:
 
 
 def _content(
-    record: Mapping[str, Any], title: str, item: Item, options: SourceOptions
+    record: Mapping[str, Any], title: str, options: SourceOptions
 ) -> tuple[tuple[Block, ...], tuple[Link, ...]]:
     text = _string(record, _TEXT)
     if text is None:
@@ -118,7 +118,7 @@ def _content(
             raise _Refused(f"has the text {_shown(text)} and no title, so there is nothing to find it by")
         return paragraphs(storable(title)), ()
     markup = record.get("format", options.format)
-    return blocks_and_links(text, markup if markup in MARKUPS else "text", item)
+    return blocks_and_links(text, markup if markup in MARKUPS else "text")
 
 
 def _metadata(record: Mapping[str, Any]) -> dict[str, JsonValue]:

@@ -97,7 +97,7 @@ def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document | Pr
     if header is None:
         raise Skipped(f"{item.key} has no row in it.")
     columns = Columns.of(header)
-    read = partial(blocks_and_links, markup=options.format, item=item)
+    read = partial(blocks_and_links, markup=options.format)
     for number, cells in enumerate(rows, start=1):
         if fault := columns.fault(cells):
             records.refuse(number, fault)
