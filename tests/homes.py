@@ -1,4 +1,4 @@
-"""Homes for tests: a catalog, the tiny model and an index in a temporary folder, and sources whose every step is seen."""
+"""Homes for tests: a catalog, the tiny model and an index in a folder, and sources whose every step is seen."""
 
 import os
 import subprocess

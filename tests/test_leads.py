@@ -24,7 +24,7 @@ def holders_of(query: str, documents: int, *, of: int = 1000, chunks_each: int =
     asked = leads(query)
     total = documents * chunks_each
     held = [Candidate(key, key // chunks_each, 1.0) for key in range(total)]
-    return asked.holders({name: held[:DEPTH] for name in asked.legs()}, of, depth=DEPTH)
+    return asked.holders(dict.fromkeys(asked.legs(), held[:DEPTH]), of, depth=DEPTH)
 
 
 @pytest.mark.parametrize(
