@@ -7,12 +7,14 @@ from typing import Any
 from indexer.sources.prose import RichBlock, TextBuilder
 from retrieval.types import Block, BlockKind
 
-_UNREAD = frozenset(  # noqa: SIM905 - names read better as words
-    "script style noscript template svg iframe object embed select option button input textarea canvas audio video "
+_UNREAD = frozenset(
+    "script style noscript "  # noqa: SIM905 - names read better as words
+    "template svg iframe object embed select option button input textarea canvas audio video "
     "head annotation annotation-xml dialog".split()
 )
-_BLOCKS = frozenset(  # noqa: SIM905
-    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form header "
+_BLOCKS = frozenset(
+    "address article "  # noqa: SIM905
+    "aside blockquote body center dd details div dl dt fieldset figcaption figure footer form header "
     "hgroup hr html legend main menu nav ol p section summary table tbody tfoot thead ul caption".split()
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -25,7 +27,7 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 def parsed_html(text: str) -> Any:
     """Return the root element of HTML text, or None where there is none; any text is accepted."""
-    from lxml import etree
+    from lxml import etree  # type: ignore[import-untyped] # it ships no types
 
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True)
     try:
@@ -152,7 +154,7 @@ class _Walker:
         if self._in_row:
             self._builder.add(" ")
             return
-        if self._builder.text().strip(" |\n"):
+        if not self._builder.blank:
             level = self._level if self._kind in (BlockKind.HEADING, BlockKind.ITEM) else 0
             self._blocks.append(self._builder.block(self._kind, level))
             self._kind = BlockKind.PARAGRAPH

@@ -20,9 +20,10 @@ MAX_NESTING = 4
 _DIRECTIVE = re.compile(r"\{+\.?([\w:-]+)[^{}]*\}+[ \t]*(.*)")
 _CODE_DIRECTIVES = frozenset({"code", "code-block", "code-cell", "sourcecode", "literalinclude", "doctest", "prompt"})
 _PROSE_DIRECTIVES = frozenset(
-    "note tip hint important warning caution danger error attention seealso admonition topic sidebar margin card "
+    "note tip hint "  # noqa: SIM905 - names read better as words
+    "important warning caution danger error attention seealso admonition topic sidebar margin card "
     "grid dropdown tab-set tab-item details epigraph figure todo versionadded versionchanged deprecated glossary "
-    "exercise solution proof theorem example definition eval-rst list-table".split()  # noqa: SIM905
+    "exercise solution proof theorem example definition eval-rst list-table".split()
 )
 _OPTION = re.compile(r"(?m)\A(?:[ \t]*:[\w-]+:[^\n]*(?:\n|\Z)|---\n(?:[^\n]*\n){0,50}?---\n)+")
 _LANGUAGE = re.compile(r"\{?\.?([A-Za-z][\w+#.-]*)")
@@ -48,9 +49,14 @@ def _reader(with_components: bool) -> MarkdownIt:
     reader = MarkdownIt("commonmark").enable(["table", "strikethrough"]).use(footnote_plugin)
     if with_components:
         reader.disable("code")  # MDX has no indented code
-    reader.normalizeLink = str.strip  # type: ignore[method-assign] # addresses are wanted as written, to be resolved later
+    reader.normalizeLink = _as_written  # type: ignore[method-assign, assignment] # the seam that markdown-it offers for this
     reader.core.ruler.before("inline", "templates", _clean_templates)
     return reader
+
+
+def _as_written(address: str) -> str:
+    """Leave a link's address alone: it is resolved against file names later."""
+    return address
 
 
 def _clean_templates(state: StateCore) -> None:
@@ -86,20 +92,25 @@ class _Gatherer:
         match token.type:
             case "heading_open":
                 self._kind, self._level = BlockKind.HEADING, int(token.tag[1])
+            case "list_item_open":
+                self._kind, self._level = BlockKind.ITEM, self._lists - 1
+            case "heading_close" | "list_item_close":
+                self._kind, self._level = BlockKind.PARAGRAPH, 0
+            case "bullet_list_open" | "ordered_list_open":
+                self._lists += 1
+            case "bullet_list_close" | "ordered_list_close":
+                self._lists -= 1
+            case _:
+                self._take_content(token)
+
+    def _take_content(self, token: Token) -> None:
+        match token.type:
             case "inline":
                 self._inline(token.children or ())
             case "fence" | "code_block":
                 self._code(token)
             case "html_block":
                 self._blocks += fragment_blocks(token.content)
-            case "bullet_list_open" | "ordered_list_open":
-                self._lists += 1
-            case "bullet_list_close" | "ordered_list_close":
-                self._lists -= 1
-            case "list_item_open":
-                self._kind, self._level = BlockKind.ITEM, self._lists - 1
-            case "heading_close" | "list_item_close":
-                self._kind, self._level = BlockKind.PARAGRAPH, 0
             case "tr_open":
                 self._row, self._cells = TextBuilder(), 0
             case "tr_close":

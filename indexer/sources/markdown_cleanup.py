@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 _TRIGGER = re.compile(
-    r"(?m)^[ \t]*(?:/{3}|:{3}|!!!|\?\?\?|=== ?[\"!+]|import\s|export\s|\{%-?\s*(?:end)?highlight|\{\{[<%]\s*/?\s*highlight)"
+    r"(?m)^[ \t]*(?:/{3}|:{3}|!!!|\?\?\?|=== ?[\"!+]|import\s|export\s|\{%-?\s*highlight|\{\{[<%]\s*/?\s*highlight)"
 )
 _FENCE = re.compile(r"[ \t]*(?:>[ \t]*)*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?=[^`]*$)|~{3,})")
 _ADMONITION = re.compile(r"([ \t]*)(?:!!!|\?\?\?\+?|===[!+]*)[ \t]*[\w -]*(?:\"([^\"]*)\"[ \t]*)?$")

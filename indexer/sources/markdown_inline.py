@@ -12,10 +12,11 @@ _TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)")
 _ATTRIBUTE = re.compile(r"\b(href|alt)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE)
 _PLAIN_TAG = re.compile(r"<[A-Z][A-Za-z0-9]*>|<[a-z]+[A-Z0-9]*>")
 _KNOWN = frozenset(
-    "a abbr acronym address article aside b bdi bdo big blockquote br button center cite code dd del details dfn div dl "
-    "dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i iframe img input ins kbd label li main mark nav "
+    "a abbr acronym address "  # noqa: SIM905 - names read better as words
+    "article aside b bdi bdo big blockquote br button center cite code dd del details dfn div dl dt "
+    " em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i iframe img input ins kbd label li main mark nav "
     "nobr noscript object ol p picture pre progress q rp rt ruby s samp script section select small source span "
-    "strike strong style sub summary sup svg table tbody td tfoot th thead time tr tt u ul var video wbr".split()  # noqa: SIM905
+    "strike strong style sub summary sup svg table tbody td tfoot th thead time tr tt u ul var video wbr".split()
 )
 _UNREAD = frozenset({"script", "style", "svg", "select", "object", "iframe", "video"})
 

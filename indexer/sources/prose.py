@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from retrieval.types import Block, BlockKind, Link
 
 MAX_SENTENCE = 400
+_WORD = re.compile(r"\w")
 _SPACE = re.compile(r"\s+")
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+(?=[^\sa-z])|[。！？]|\n")
 
@@ -72,8 +73,8 @@ class TextBuilder:
 
     @property
     def blank(self) -> bool:
-        """Whether there is nothing to read in it."""
-        return all(part.isspace() for part in self._parts)
+        """Whether there is nothing to read in it: no letter, no digit."""
+        return not any(_WORD.search(part) for part in self._parts)
 
     def text(self) -> str:
         """Return the text without space at its end."""

@@ -35,8 +35,11 @@ _LINES = re.compile(
     r"|\([\w.-]+\)="
     r")[ \t]*$"
 )
-_ALERT = re.compile(r"\A\[!(?:note|tip|important|warning|caution|info|example|question|quote|success|danger|bug|abstract)"
-                    r"[^\]\n]{0,40}\][+-]?[ \t]*", re.IGNORECASE)  # fmt: skip
+_ALERT = re.compile(
+    r"\A\[!(?:note|tip|important|warning|caution|info|example|question|quote|success|danger|bug|abstract)"
+    r"[^\]\n]{0,40}\][+-]?[ \t]*",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
