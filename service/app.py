@@ -1,51 +1,57 @@
 """The HTTP application. One process owns an embedded index: the one that runs this."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import anyio
 from fastapi import FastAPI, Request
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from service.api import documents, search
-from service.limits import BodyLimit
+from service.api import documents, reference, search
+from service.api.described import problems
+from service.api.schemas import HealthBody
+from service.limits import BodyLimit, TrustedHosts
+from service.openapi import describe_problems
 from service.problems import add_handlers
 from service.serving import Serving
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
-def create_app(serving: Serving, hosts: tuple[str, ...] = LOOPBACK_HOSTS) -> FastAPI:
-    """Return the application over a `Serving`, which it starts and stops.
+def create_app(serving: Serving, hosts: Collection[str] = LOOPBACK_HOSTS) -> FastAPI:
+    """Return the application over a `Serving` that whoever runs the application has started, and stops afterwards.
 
     Only requests for one of `hosts` are answered, so that a web page elsewhere cannot reach a service on loopback by
     giving its own name a loopback address.
     """
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.serving = serving
-        serving.start()
-        try:
-            yield
-        finally:
-            serving.stop()
-
     app = FastAPI(
         title="Tandem",
         summary="Hybrid search over your own writing.",
         version=version("tandem-search"),
-        lifespan=lifespan,
+        lifespan=_lifespan,
+        docs_url=None,  # FastAPI's own pages load their scripts from another host
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=problems(400, 500),
     )
+    app.state.serving = serving
     add_handlers(app)
+    describe_problems(app)
     app.add_middleware(BodyLimit)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app.add_middleware(TrustedHosts, hosts=hosts)
     app.include_router(search.router)
     app.include_router(documents.router)
-    app.get("/healthz", tags=["operations"])(healthz)
+    app.include_router(reference.router)
+    app.get("/healthz", tags=["operations"], response_model=HealthBody, summary="Is it alive?")(healthz)
     return app
 
 
-def healthz(request: Request) -> dict[str, str]:
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.writers = anyio.CapacityLimiter(documents.WRITERS)
+    yield
+
+
+async def healthz(request: Request) -> dict[str, str]:
     """Say that the process answers."""
     return {"status": "ok", "version": request.app.version}

@@ -1,29 +1,37 @@
 """Errors over HTTP: one place that turns a TandemError into an RFC 9457 problem document."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from retrieval.errors import IndexBusy, ModelError, NotFound, TandemError, UsageError
+from retrieval.errors import CatalogError, IndexBusy, ModelError, NotFound, TandemError, UsageError
+from retrieval.types import JsonValue
 
 logger = logging.getLogger(__name__)
 
+MEDIA_TYPE = "application/problem+json"
+MAX_DETAIL = 2_000
 STATUSES: tuple[tuple[type[TandemError], HTTPStatus], ...] = (
     (UsageError, HTTPStatus.BAD_REQUEST),
     (NotFound, HTTPStatus.NOT_FOUND),
     (IndexBusy, HTTPStatus.SERVICE_UNAVAILABLE),
     (ModelError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (CatalogError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+SILENT = "Something failed that should not have; the service's log says what."
 
 
-def problem(status: HTTPStatus, detail: str) -> JSONResponse:
-    """Return a problem document."""
-    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    return JSONResponse(body, status.value, media_type="application/problem+json")
+def problem(status: HTTPStatus, detail: str, more: Mapping[str, JsonValue] | None = None) -> JSONResponse:
+    """Return a problem document; `more` are extension members."""
+    shown = detail.encode("utf-8", "replace").decode()[:MAX_DETAIL]
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": shown, **(more or {})}
+    return JSONResponse(body, status.value, media_type=MEDIA_TYPE)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -42,21 +50,40 @@ async def _tandem_error(request: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
 
 
-async def _validation_error(_: Request, error: Exception) -> JSONResponse:
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # what the handler is registered for
-    faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults))
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, faults(error.errors(), request.url.path))
 
 
-async def _http_error(_: Request, error: Exception) -> JSONResponse:
+def faults(found: Sequence[Mapping[str, Any]], place: str) -> str:
+    """Return what a schema found wrong as one line; `place` is named where the whole value is at fault."""
+    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or place}: {_fault(fault)}" for fault in found)
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "json_invalid":
+        return f"this is not JSON, from character {fault['loc'][-1]} on ({fault['ctx']['error']})"
+    if fault["type"] == "model_attributes_type":
+        return "send a JSON object, with the header Content-Type: application/json"
+    return str(fault["msg"]).removeprefix("Value error, ")
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # what the handler is registered for
-    response = problem(HTTPStatus(error.status_code), str(error.detail))
+    response = problem(HTTPStatus(error.status_code), _explained(request, error))
     response.headers.update(error.headers or {})
     return response
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    logger.exception("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "Something failed that should not have; the service's log says what."
-    )
+def _explained(request: Request, error: HTTPException) -> str:
+    asked = f"{request.method} {request.url.path[:200]}"
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return f"There is no {asked}; /docs describes what there is."
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"{asked} is not possible; /docs describes what is."
+    return str(error.detail)
+
+
+async def _unexpected(request: Request, _: Exception) -> JSONResponse:
+    logger.error("%s %s failed; what follows says how.", request.method, request.url.path)  # the server logs the error
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, SILENT)

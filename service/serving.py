@@ -1,109 +1,190 @@
-"""The collections a service has open: it owns their indexes, applies every process's changes, and searches them."""
+"""What a service has open: every collection of a home, opened when first needed and kept until the end."""
 
 import logging
 import threading
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
 
-from indexer.apply import IndexOwner, open_index
+from indexer.ingest import Summary
 from indexer.pipeline import Pipeline
 from indexer.reindex import check_analyzer
-from retrieval.errors import TandemError
+from indexer.submission import Submitted, submit
+from retrieval.catalog import Collection
+from retrieval.encoder import OnnxEncoder
+from retrieval.errors import IndexBusy, StoreError, TandemError
 from retrieval.home import Home
-from retrieval.search import Searcher
+from retrieval.query import Query
+from retrieval.results import SearchResult
+from retrieval.stores import index_folder
+from retrieval.stores.lock import read_owner
+from service.served import Served, Stopping
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """One open collection."""
-
-    owner: IndexOwner
-    searcher: Searcher
-    writing: threading.Lock
+RETRY_POLLS = 4
+"""Polls between two attempts to open a collection that could not be opened."""
 
 
 class Serving:
-    """Opens collections when they are first asked for and keeps them until the end. Thread-safe."""
+    """Every collection of a home, searched and kept up to date. Thread-safe; use it as a context manager."""
 
     def __init__(self, home: Home, *, address: str = "") -> None:
-        """`address` is where this service answers, announced to other processes that want the index."""
+        """`address` is where this service answers, announced to other processes that want an index."""
         self.home = home
         self._address = address
         self._served: dict[str, Served] = {}
         self._opening = threading.Lock()
-        self._stack = ExitStack()
+        self._preparing = threading.Lock()
         self._stopping = threading.Event()
+        self._troubles: dict[str, str] = {}
+        self._polls = 0
         self._poller = threading.Thread(target=self._poll, name="apply-changes", daemon=True)
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
     def start(self) -> None:
-        """Open every collection there is, and begin to watch for changes that other processes commit."""
-        for collection in self.home.catalog.collections.list():
-            self.of(collection.name)
+        """Open every collection there is, and begin to follow what other processes commit.
+
+        One that cannot be opened is tried again later. Raises IndexBusy when another service answers for this home.
+        """
+        try:
+            for collection in self.home.catalog.collections.list():
+                self._open_or_note(collection.name)
+        except BaseException:
+            self.stop()
+            raise
         self._poller.start()
 
     def stop(self) -> None:
-        """Stop watching; flush and close every index."""
+        """Stop following; flush and close every index. What is not applied yet is applied when one is next opened."""
         self._stopping.set()
         if self._poller.is_alive():
             self._poller.join()
-        self._stack.close()
+        with self._opening:
+            for served in self._served.values():
+                served.close()
 
     def of(self, name: str) -> Served:
-        """Return an open collection; raises NotFound for one that the catalog does not have."""
+        """Return an open collection; raises NotFound for one that is not there, IndexBusy while another owns it."""
+        served = self._served.get(name)
+        if served is not None and served.is_open:
+            return served
         with self._opening:
-            if name not in self._served:
-                self._served[name] = self._opened(name)
-            return self._served[name]
+            served = self._served.get(name)
+            if served is None or not served.is_open:
+                served = self._served[name] = self._opened(name)
+            return served
 
     def _opened(self, name: str) -> Served:
         collection = self.home.catalog.collections.get(name)
-        check_analyzer(self.home.catalog, collection)
-        owner = self._stack.enter_context(open_index(self.home.settings, self.home.catalog, collection))
-        owner.store.announce(self._address)
-        owner.apply_pending()
-        if collection.config.model:
-            self.home.encoder_soon(collection)
-        searcher = Searcher(self.home.catalog, collection, owner.store, lambda: self.home.encoder(collection))
-        return Served(owner, searcher, threading.Lock())
+        if self._stopping.is_set():
+            raise Stopping
+        return Served(self.home, collection, address=self._address, stopping=self._stopping)
 
-    def writer(self, name: str) -> tuple[Served, Pipeline]:
-        """Return a collection ready to be written, made if it is not there."""
-        collection, encoder = self.home.prepared(name)
+    def search(self, name: str, query: Query) -> SearchResult:
+        """Return the best hits of a collection."""
         served = self.of(name)
-        if served.searcher.collection.config != collection.config:  # its first model was just chosen
-            served = self._renewed(name, served)
-        return served, Pipeline.of(self.home.catalog, collection, encoder)
+        try:
+            return served.search(query)
+        except StoreError:
+            if served.is_open:
+                raise
+            return self.of(name).search(query)  # it was deleted, or made again, while being searched
 
-    def _renewed(self, name: str, served: Served) -> Served:
-        collection = self.home.catalog.collections.get(name)
-        served.owner.collection = collection
-        searcher = Searcher(self.home.catalog, collection, served.owner.store, lambda: self.home.encoder(collection))
-        with self._opening:
-            self._served[name] = Served(served.owner, searcher, served.writing)
-            return self._served[name]
+    def submit(self, name: str, documents: Sequence[Submitted]) -> tuple[Summary, bool]:
+        """Keep documents in a collection, made if it is not there; return what became of them, and if all is indexed.
 
-    def apply(self, served: Served) -> int:
-        """Apply what is pending, one thread at a time, and let the searcher see it."""
-        with served.writing:
-            applied = served.owner.apply_pending()
-        if applied:
-            served.searcher.refresh()
-        return applied
+        Once kept in the catalog they are safe: whoever owns the index makes them searchable, if not this process now.
+        """
+        collection, encoder = self._prepared(name)
+        check_analyzer(self.home.catalog, collection)
+        summary = submit(Pipeline.of(self.home.catalog, collection, encoder), documents)
+        return summary, self._made_searchable(collection)
+
+    def _prepared(self, name: str) -> tuple[Collection, OnnxEncoder]:
+        with self._preparing:  # two first requests must not copy the default model at once
+            return self.home.prepared(name)
+
+    def _made_searchable(self, collection: Collection) -> bool:
+        try:
+            served = self.of(collection.name)
+            served.follow(collection)
+            served.apply()
+        except IndexBusy:
+            return False
+        except StoreError as error:
+            logger.error("Documents of %s are kept but not indexed yet: %s", collection.name, error)  # noqa: TRY400  # one line
+            return False
+        return True
 
     def _poll(self) -> None:
         while not self._stopping.wait(POLL_S):
-            for name, served in list(self._served.items()):
-                try:
-                    self._follow(name, served)
-                except TandemError:
-                    logger.exception("Changes of %s could not be applied; trying again.", name)
+            try:
+                self._follow_all()
+            except Stopping:
+                return
+            except Exception:  # whatever happens once, the next poll must come
+                logger.exception("Following the catalog failed; trying again.")
 
-    def _follow(self, name: str, served: Served) -> None:
-        collection = self.home.catalog.collections.get(name)
-        if collection.config != served.searcher.collection.config:
-            served = self._renewed(name, served)
-        self.apply(served)
+    def _follow_all(self) -> None:
+        served_before = dict(self._served)  # read before the catalog: what another thread opens later is not gone
+        there = {collection.name: collection for collection in self.home.catalog.collections.list()}
+        for name, served in served_before.items():
+            if name not in there or there[name].id != served.collection.id:
+                self._drop(name, served)
+        self._polls += 1
+        for name, collection in there.items():
+            if name in self._served:
+                self._follow(collection)
+            elif self._polls % RETRY_POLLS == 0:
+                self._open_or_note(name)
+
+    def _drop(self, name: str, served: Served) -> None:
+        with self._opening:
+            if self._served.get(name) is served:
+                del self._served[name]
+        served.close()
+
+    def _follow(self, collection: Collection) -> None:
+        try:
+            served = self.of(collection.name)
+            served.follow(collection)
+            served.apply()
+        except Stopping:
+            raise
+        except TandemError as error:
+            self._note(collection.name, f"Changes of {collection.name!r} could not be applied: {error}")
+        except Exception:  # one collection's trouble must not keep the others from being followed
+            logger.exception("Changes of %r could not be applied; trying again.", collection.name)
+        else:
+            self._troubles.pop(collection.name, None)
+
+    def _open_or_note(self, name: str) -> None:
+        """Open a collection, or log once why it cannot be; raises IndexBusy when another service serves it."""
+        try:
+            self.of(name)
+        except TandemError as error:
+            if isinstance(error, IndexBusy) and not self._poller.is_alive():
+                self._refuse_second_service(name, error)
+            self._note(name, f"Collection {name!r} is not served yet: {error}")
+        else:
+            self._troubles.pop(name, None)
+
+    def _refuse_second_service(self, name: str, error: IndexBusy) -> None:
+        owner = read_owner(index_folder(self.home.settings, name))
+        if owner and owner.address:
+            raise IndexBusy(f"{owner} serves this home already, at {owner.address}; use it, or stop it.") from error
+
+    def _note(self, name: str, trouble: str) -> None:
+        if self._troubles.get(name) != trouble:
+            self._troubles[name] = trouble
+            logger.warning("%s", trouble)

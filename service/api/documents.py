@@ -1,28 +1,68 @@
 """POST /v1/documents"""
 
-from typing import Any
+from functools import partial
+from http import HTTPStatus
 
-from fastapi import APIRouter, Request
+import anyio
+from fastapi import APIRouter, Request, Response
 
-from indexer.submission import Submitted, submit
-from service.api.schemas import DocumentsBody, DocumentsRequest, ProblemBody
+from indexer.submission import Submitted
+from service.api.described import problems
+from service.api.schemas import (
+    DocumentBody,
+    DocumentsBody,
+    DocumentsProblem,
+    DocumentsRequest,
+    FailureBody,
+)
+from service.problems import problem
 from service.serving import Serving
 
 router = APIRouter(prefix="/v1", tags=["documents"])
-PROBLEMS: dict[int | str, dict[str, Any]] = {code: {"model": ProblemBody} for code in (400, 404, 413, 422, 503)}
+WRITERS = 2
+"""Requests that write at once: embedding takes every core, and searches need threads while documents come in."""
+PROBLEMS = problems(400, 413, 503) | {
+    422: {"model": DocumentsProblem, "description": "The request is not understood, or none of its documents was kept."}
+}
 
 
-@router.post("/documents", response_model=DocumentsBody, responses=PROBLEMS)
-def put_documents(request: Request, body: DocumentsRequest) -> dict[str, object]:
-    """Keep documents, replacing those with the same ids; one that fails does not stop the others."""
+@router.post("/documents", response_model=DocumentsBody, responses=PROBLEMS, summary="Keep documents")
+async def put_documents(request: Request, body: DocumentsRequest) -> object:
+    """Keep documents, replacing those with the same ids; they are searchable when this returns.
+
+    A document that fails does not stop the others: it is listed with its reason. The request itself fails only when
+    no document of it could be kept.
+    """
     serving: Serving = request.app.state.serving
-    served, pipeline = serving.writer(body.collection)
-    outcome = submit(pipeline, [Submitted(**document.model_dump()) for document in body.documents])
-    serving.apply(served)
-    return {
-        "kept": outcome.documents,
-        "chunks": outcome.chunks,
-        "embedded": outcome.embedded,
-        "failures": [{"id": problem.key, "reason": problem.reason} for problem in outcome.problems],
-        "indexed": True,
-    }
+    work = partial(_kept, serving, body)
+    # A service that is told to stop does not wait for the model: what is committed is kept, the sender sends again.
+    answer = await anyio.to_thread.run_sync(work, limiter=request.app.state.writers, abandon_on_cancel=True)
+    return _nothing_kept(answer) if not answer.kept + answer.unchanged else answer
+
+
+def _kept(serving: Serving, body: DocumentsRequest) -> DocumentsBody:
+    documents, refused = body.parted()
+    failures = [FailureBody(id=part.id, reason=part.reason) for part in refused]
+    if not documents:
+        return DocumentsBody(kept=0, unchanged=0, chunks=0, embedded=0, failures=failures, indexed=True)
+    summary, indexed = serving.submit(body.collection, [_submitted(document) for document in documents])
+    failures += [FailureBody(id=trouble.key, reason=trouble.reason) for trouble in summary.problems]
+    distinct = len({document.id for document in documents})
+    return DocumentsBody(
+        kept=summary.documents,
+        unchanged=distinct - summary.documents - len(summary.problems),
+        chunks=summary.chunks,
+        embedded=summary.embedded,
+        failures=failures,
+        indexed=indexed,
+    )
+
+
+def _submitted(document: DocumentBody) -> Submitted:
+    return Submitted(**document.model_dump())
+
+
+def _nothing_kept(answer: DocumentsBody) -> Response:
+    reasons = "; ".join(f"{failure.id[:80]!r}: {failure.reason}" for failure in answer.failures[:3])
+    failures = [failure.model_dump() for failure in answer.failures]
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"No document was kept. {reasons}", {"failures": failures})

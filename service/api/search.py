@@ -1,41 +1,33 @@
 """GET and POST /v1/search"""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
 from retrieval import query as questions
 from retrieval.filter_parsing import parse_filter, parse_where
-from retrieval.types import Mode
-from service.api.schemas import ProblemBody, SearchBody, SearchRequest
+from service.api.described import problems
+from service.api.schemas import SearchBody, SearchLink, SearchRequest
 from service.serving import Serving
 
 router = APIRouter(prefix="/v1", tags=["search"])
-PROBLEMS: dict[int | str, dict[str, Any]] = {code: {"model": ProblemBody} for code in (400, 404, 422, 503)}
+PROBLEMS = problems(400, 404, 422, 503)
 
 
-@router.get("/search", response_model=SearchBody, responses=PROBLEMS)
-def search_by_link(
-    request: Request,
-    q: Annotated[str, Query(min_length=1, max_length=questions.MAX_QUERY_CHARS, examples=["asyncio.to_thread"])],
-    k: Annotated[int, Query(ge=1, le=questions.MAX_K)] = 10,
-    mode: Mode = Mode.HYBRID,
-    collection: str = "default",
-    where: Annotated[list[str] | None, Query(description="k=v, k!=v, k>=v, ...; all must hold.")] = None,
-    group: bool = True,
-) -> dict[str, object]:
-    """Search by a link that can be shared."""
-    asked = questions.Query(q, k, mode, parse_where(where or []), group)
-    return _answer(request, collection, asked)
+@router.get("/search", response_model=SearchBody, responses=PROBLEMS, summary="Search by a link")
+def search_by_link(request: Request, asked: Annotated[SearchLink, Query()]) -> dict[str, object]:
+    """Search a collection: keywords and meaning together, exact identifiers first. A link can be shared."""
+    query = questions.Query(asked.q, asked.k, asked.mode, parse_where(asked.where), asked.group)
+    return _answer(request, asked.collection, query)
 
 
-@router.post("/search", response_model=SearchBody, responses=PROBLEMS)
+@router.post("/search", response_model=SearchBody, responses=PROBLEMS | problems(413), summary="Search")
 def search(request: Request, body: SearchRequest) -> dict[str, object]:
-    """Search with a metadata filter."""
+    """Search a collection, with any metadata filter."""
     where = parse_filter(body.where) if body.where is not None else None
     return _answer(request, body.collection, questions.Query(body.query, body.k, body.mode, where, body.group))
 
 
 def _answer(request: Request, collection: str, query: questions.Query) -> dict[str, object]:
     serving: Serving = request.app.state.serving
-    return serving.of(collection).searcher.search(query).to_json()
+    return serving.search(collection, query).to_json()

@@ -1,6 +1,6 @@
 """tandem search"""
 
-from collections.abc import Sequence
+import logging
 from typing import Annotated
 
 import typer
@@ -20,6 +20,8 @@ from retrieval.stores.lock import read_owner
 from retrieval.types import Mode
 from service import remote
 from service.commands.hits import print_hits
+
+logger = logging.getLogger(__name__)
 
 
 def search(
@@ -48,17 +50,20 @@ def search(
                 f"The index of {collection!r} holds vectors of {target.config.model or 'no model'}, not of {model!r}; "
                 f"leave --model out, or ingest into a collection with TANDEM_MODEL={model}."
             )
-        result = _search(opened_home, target, query, where or [])
+        result = _search(opened_home, target, query)
     if as_json:
         print_json(result.to_json())
     else:
         print_hits(result, explain=explain)
 
 
-def _search(home: Home, collection: Collection, query: Query, where: Sequence[str]) -> SearchResult:
+def _search(home: Home, collection: Collection, query: Query) -> SearchResult:
     owner = read_owner(index_folder(home.settings, collection.name))
     if owner and owner.address:
-        return remote.search(owner.address, collection.name, query, where)
+        try:
+            return remote.search(owner.address, collection.name, query)
+        except remote.NoAnswer as error:  # it may be stopping: then the index is free in a moment
+            logger.info("%s", error)
     if query.mode is not Mode.KEYWORD and collection.config.model:
         home.encoder_soon(collection)  # loads while the index opens
     check_analyzer(home.catalog, collection)

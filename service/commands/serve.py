@@ -1,13 +1,25 @@
 """tandem serve"""
 
 import ipaddress
+import os
+import signal
 import socket
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retrieval.console import HomeOption, note, opened
 from retrieval.errors import UsageError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+BACKLOG = 128
+STOP_WITHIN_S = 2
+MAX_HEAD_BYTES = 262_144
+"""Of a request's line and headers: a link may carry the longest query there is, percent-encoded."""
 
 
 def serve(
@@ -24,18 +36,30 @@ def serve(
         raise UsageError(f"--host is {host!r}, which others could reach; use 127.0.0.1, ::1 or localhost.")
     import uvicorn
 
-    from service.app import create_app
+    from service.app import LOOPBACK_HOSTS, create_app
     from service.serving import Serving
 
     with opened(context, home) as opened_home, _bound(host, port) as listener:
         address = f"http://{_for_url(host)}:{listener.getsockname()[1]}"
-        app = create_app(Serving(opened_home, address=address))
-        note(f"Tandem answers at {address} (the interface is described at {address}/docs). Ctrl-C ends it.")
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+        with Serving(opened_home, address=address) as serving:
+            app = create_app(serving, hosts=(*LOOPBACK_HOSTS, _for_url(host)))
+            config = uvicorn.Config(
+                app,
+                log_config=None,  # the entry point's handler prints everything
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=STOP_WITHIN_S,
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            )
+            note(f"Tandem answers at {address} (the interface is described at {address}/docs). Ctrl-C ends it.")
+            server = uvicorn.Server(config)
+            with _signals_to(server):
+                server.run(sockets=[listener])
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+    if host.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -43,17 +67,38 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+@contextmanager
+def _signals_to(server: "uvicorn.Server") -> Iterator[None]:
+    """Let a signal stop the server, and end there: the server raises it again once it has shut down."""
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    before = {which: signal.signal(which, stop) for which in (signal.SIGINT, signal.SIGTERM)}
     try:
+        yield
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket that listens already: who connects while the index opens waits instead of being refused."""
+    listener: socket.socket | None = None
+    try:
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
+        if listener is not None:
+            listener.close()
+        reason = error.strerror or str(error)
+        raise UsageError(f"Cannot listen on {host} port {port}: {reason}. Choose another with --port.") from error
+    if not _is_loopback(bound := str(listener.getsockname()[0])):
         listener.close()
-        raise UsageError(
-            f"Cannot listen on {host} port {port}: {error.strerror}. Choose another with --port."
-        ) from error
+        raise UsageError(f"--host {host!r} is {bound} on this machine, which others could reach; use 127.0.0.1.")
     return listener
 
 

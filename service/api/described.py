@@ -1,0 +1,21 @@
+"""How errors are described in the interface's description."""
+
+from typing import Any
+
+from service.api.schemas import ProblemBody
+
+Responses = dict[int | str, dict[str, Any]]
+
+WHEN = {
+    400: "It cannot be answered as it was asked.",
+    404: "There is no such collection.",
+    413: "The body is too large.",
+    422: "It is not understood: a field is missing, unknown or out of bounds.",
+    500: "Something failed that should not have.",
+    503: "Not now: another process holds the index, or the collection has no model yet.",
+}
+
+
+def problems(*codes: int) -> Responses:
+    """Return the description of problem documents with these status codes."""
+    return {code: {"model": ProblemBody, "description": WHEN[code]} for code in codes}

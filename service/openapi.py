@@ -1,0 +1,28 @@
+"""The interface's description: what FastAPI derives, with errors under the media type they are sent with."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from service.problems import MEDIA_TYPE
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Make the app describe its errors as problem documents."""
+    derived = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            description = derived()
+            for operations in description["paths"].values():
+                for operation in operations.values():
+                    _describe(operation["responses"])
+        return derived()
+
+    app.openapi = openapi  # type: ignore[method-assign]  # how FastAPI documents extending the description
+
+
+def _describe(responses: dict[str, Any]) -> None:
+    for code, response in responses.items():
+        if int(code) >= 400 and "application/json" in response.get("content", {}):
+            response["content"] = {MEDIA_TYPE: response["content"].pop("application/json")}
