@@ -160,7 +160,9 @@ def open_index(settings: Settings, catalog: Catalog, collection: Collection) -> 
     """
     store = open_store(settings, collection.name)
     try:
-        yield _owner(settings, catalog, collection, store)
+        owner = _owner(settings, catalog, collection, store)
+        recipe(catalog, collection, store)  # room for the model's vectors, so that an empty index can be searched too
+        yield owner
     finally:
         store.close()
 
