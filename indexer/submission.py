@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from textwrap import shorten
 from typing import ClassVar
 
 from indexer.ingest import Ingest, Summary
@@ -10,10 +11,12 @@ from indexer.pipeline import Pipeline
 from indexer.sources import Item, Problem, SourceOptions
 from indexer.sources.texts import blocks_and_links
 from retrieval.errors import Skipped
-from retrieval.types import Document, JsonValue
+from retrieval.types import Block, BlockKind, Document, JsonValue
 
 ROOT = "api"
 """The source root of every submitted document."""
+TITLE_CHARS = 100
+"""A title taken from a text without headings is cut to this length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,15 @@ class Submission:
         """Return a document as bytes, for its hash."""
         return json.dumps(asdict(self._documents[item.key]), sort_keys=True, default=str).encode()
 
-    def parse(self, item: Item, data: bytes) -> Sequence[Document | Problem]:
+    def parse(self, item: Item, data: bytes) -> Sequence[Document | Problem]:  # noqa: ARG002  # the protocol's
         """Return the document; raises Skipped for one without any text."""
         sent = Submitted(**json.loads(data))
         if not sent.text.strip() and not sent.title.strip():
             raise Skipped("It has neither title nor text; send at least one.")
-        blocks, links = blocks_and_links(sent.text, sent.format, item)
-        title = sent.title or next((block.text for block in blocks), sent.id)
+        blocks, links = blocks_and_links(sent.text, sent.format)
         document = Document(
             id=sent.id,
-            title=title,
+            title=sent.title.strip() or _title(blocks) or sent.id,
             blocks=blocks,
             url=sent.url,
             created=sent.created,
@@ -72,6 +74,14 @@ class Submission:
             links=links,
         )
         return [document]
+
+
+def _title(blocks: Sequence[Block]) -> str:
+    """Return the first heading, or else the beginning of the first line."""
+    if heading := next((block.text for block in blocks if block.kind is BlockKind.HEADING), ""):
+        return heading
+    lines = blocks[0].text.strip().splitlines() if blocks else []
+    return shorten(lines[0], TITLE_CHARS, placeholder="...") if lines else ""
 
 
 def submit(pipeline: Pipeline, documents: Sequence[Submitted]) -> Summary:
