@@ -5,7 +5,7 @@ What is committed is acknowledged; a kill costs at most the batch in hand, whose
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from retrieval.types import Document
 
 BATCH_TEXTS = 256
 BATCH_DOCUMENTS = 500
+AGAIN = "!"
+"""Ends the hash of an item that is not to count as unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class Ingest:
         self._started = time.monotonic()
         self._done_bytes = 0
         self._keys = pipeline.catalog.documents.keys(pipeline.collection)
+        self._seen: set[str] = set()
         self._before: dict[tuple[str, str], set[str]] = defaultdict(set)
         for key, known in self._keys.items():
             self._before[known.root, known.item_key].add(key)
@@ -118,80 +121,113 @@ class Ingest:
         self._on_progress = on_progress or self._on_progress
         self._started = time.monotonic()
         for plan in self.plans:
-            if prune:
-                self._prune(plan)
-            self._run(plan, prune=prune)
+            left = self._run(plan)
+            self._part(plan, left, prune=prune)
         self.summary.seconds = time.monotonic() - self._started
         return self.summary
 
-    def _prune(self, plan: Plan) -> None:
-        root = plan.source.root
-        self._delete([key for item_key in plan.gone for key in sorted(self._before.get((root, item_key), set()))])
-        self._pipeline.catalog.documents.forget_items(self._pipeline.collection, root, plan.gone)
-
-    def _delete(self, ids: Sequence[str]) -> None:
-        pipeline = self._pipeline
-        if ids:
-            self.summary.deleted += pipeline.catalog.documents.delete(pipeline.collection, ids, pipeline.analyzer.words)
-            for key in ids:
-                self._keys.pop(key, None)
-            self._on_commit()
-
-    def _run(self, plan: Plan, *, prune: bool) -> None:
+    def _run(self, plan: Plan) -> dict[str, str]:
+        """Do what is to do; return the hashes of items that may no longer hold all documents they held before."""
         batch = _Batch(plan.source.root)
+        left: dict[str, str] = {}
         for planned in plan.todo:
-            failures = len(self.summary.failures)
+            problems = len(self.summary.problems)
             documents = self._parsed(plan, planned)
             if documents is None:
                 self._done_bytes += planned.size_bytes
                 continue
             for document in self._wanted(plan, planned, documents):
-                batch.records.append(self._pipeline.prepare(document, planned.item.key))
+                batch.records.extend(self._prepared(document, planned))
                 if batch.is_full:
                     self._commit(batch)
-            failed = len(self.summary.failures) > failures
-            batch.items[planned.item.key] = planned.content_hash + ("!" if failed else "")
+            key, told = planned.item.key, self.summary.problems[problems:]
+            has_failed = not all(problem.skipped for problem in told)
+            # Marked, it is looked at again next time: its problem is told again, what it left behind can be pruned.
+            content_hash = planned.content_hash + (AGAIN if has_failed or not documents else "")
+            if not has_failed and self._left_behind(plan, key):
+                left[key] = content_hash
+            batch.items[key] = planned.content_hash + AGAIN if key in left else content_hash
             batch.size_bytes += planned.size_bytes
-            if prune and not planned.is_new:
-                self._delete(self._left_behind(plan, planned, documents))
         self._commit(batch)
+        return left
+
+    def _part(self, plan: Plan, left: Mapping[str, str], *, prune: bool) -> None:
+        """Part with documents whose items are gone or hold them no more: last, when it is known what moved elsewhere.
+
+        `left` are items that held more before, with their hashes; those that have nothing left to prune are complete.
+        """
+        pipeline, root = self._pipeline, plan.source.root
+        if prune:
+            self._delete([key for item in (*plan.gone, *left) for key in self._left_behind(plan, item)])
+            pipeline.catalog.documents.forget_items(pipeline.collection, root, plan.gone)
+        else:
+            self.summary.gone += sum(len(self._left_behind(plan, item)) for item in left)
+        complete = {item: content for item, content in left.items() if prune or not self._left_behind(plan, item)}
+        pipeline.commit(Batch(root, (), complete))
+
+    def _delete(self, ids: Sequence[str]) -> None:
+        pipeline = self._pipeline
+        if ids:
+            self.summary.deleted += pipeline.catalog.documents.delete(pipeline.collection, ids, pipeline.analyzer.words)
+            self._on_commit()
 
     def _parsed(self, plan: Plan, planned: PlannedItem) -> list[Document] | None:
-        """Return the item's documents; None when it has none to give, which the summary then explains."""
+        """Return the item's documents, none of one that is left out; None of one that failed. The summary says why."""
         key = planned.item.key
         try:
             data = planned.data if planned.data is not None else plan.source.read(planned.item)
             documents, problems = partitioned(list(plan.source.parse(planned.item, data)))
+        except Skipped as error:
+            self.summary.problems.append(Problem(key, str(error), skipped=True))
+            return []
         except TandemError as error:
-            self.summary.problems.append(Problem(key, str(error), skipped=isinstance(error, Skipped)))
+            self.summary.problems.append(Problem(key, str(error), skipped=False))
             return None
         except Exception as error:  # a parser must not sink the batch, whatever the document made it do
-            reason = (
-                f"could not be parsed ({type(error).__name__}: {error}); this is a defect of Tandem, please report it"
-            )
-            self.summary.problems.append(Problem(key, reason, skipped=False))
+            self.summary.problems.append(Problem(key, _defect("parsed", error), skipped=False))
             return None
         self.summary.problems.extend(problems)
         return documents
 
     def _wanted(self, plan: Plan, planned: PlannedItem, documents: list[Document]) -> list[Document]:
-        """Leave out documents that are unchanged, and those whose id belongs to another source."""
+        """Leave out documents that are unchanged, and those whose id belongs to another source or item."""
         wanted: list[Document] = []
         for document in documents:
             known = self._keys.get(document.id)
-            if known and (reason := _conflict(known, plan, planned)):
+            if known and (reason := self._conflict(document.id, known, plan, planned)):
                 self.summary.problems.append(Problem(document.id, reason, skipped=False))
                 continue
             here = DocumentKey(plan.source.root, planned.item.key, document.content_hash)
             if known != here or not planned.same_pipeline:
                 wanted.append(document)
             self._keys[document.id] = here
+            self._seen.add(document.id)
         return wanted
 
-    def _left_behind(self, plan: Plan, planned: PlannedItem, documents: list[Document]) -> list[str]:
-        """Return the documents that this item held before and holds no more."""
-        current = {document.id for document in documents}
-        return sorted(self._before.get((plan.source.root, planned.item.key), set()) - current)
+    def _conflict(self, document_id: str, known: DocumentKey, plan: Plan, planned: PlannedItem) -> str | None:
+        """Say why a document may not replace the one that has its id; None when it may."""
+        if known.root != plan.source.root:
+            if Path(known.root).is_absolute() and not Path(known.root).exists():
+                return None  # the folder moved; its documents move with it
+            return (
+                f"its id is taken by a document from {known.root}; give this source its own ids with --id-prefix, or "
+                "another collection with --collection"
+            )
+        # An item that is yet to be parsed may have given it away; if not, the second of the two to be parsed is told.
+        if known.item_key != planned.item.key and (document_id in self._seen or known.item_key in plan.kept):
+            return f"its id is taken by a document of {known.item_key} in the same source; ids must be unique"
+        return None
+
+    def _prepared(self, document: Document, planned: PlannedItem) -> list[DocumentRecord]:
+        try:
+            return [self._pipeline.prepare(document, planned.item.key)]
+        except Exception as error:  # as in _parsed
+            self.summary.problems.append(Problem(document.id, _defect("cut into chunks", error), skipped=False))
+            return []
+
+    def _left_behind(self, plan: Plan, item_key: str) -> list[str]:
+        """Return the documents that an item held before and that nothing of this run holds."""
+        return sorted(self._before.get((plan.source.root, item_key), set()) - self._seen)
 
     def _commit(self, batch: "_Batch") -> None:
         if not batch.records and not batch.items:
@@ -231,15 +267,5 @@ class _Batch:
         self.size_bytes = 0
 
 
-def _conflict(known: DocumentKey, plan: Plan, planned: PlannedItem) -> str | None:
-    """Say why a document may not replace the one that has its id; None when it may."""
-    if known.root != plan.source.root:
-        if Path(known.root).is_absolute() and not Path(known.root).exists():
-            return None  # the folder moved; its documents move with it
-        return (
-            f"its id is taken by a document from {known.root}; give this source its own ids with --id-prefix, or "
-            "another collection with --collection"
-        )
-    if known.item_key != planned.item.key and known.item_key in plan.present:
-        return f"its id is taken by a document of {known.item_key} in the same source; ids must be unique"
-    return None
+def _defect(step: str, error: Exception) -> str:
+    return f"could not be {step} ({type(error).__name__}: {error}); this is a defect of Tandem, please report it"

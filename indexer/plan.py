@@ -37,7 +37,8 @@ class Plan:
     problems: tuple[Problem, ...]
     is_complete: bool
     """False when part of the source could not be listed: then nothing counts as gone."""
-    present: frozenset[str] = field(default_factory=frozenset)
+    kept: frozenset[str] = field(default_factory=frozenset)
+    """Keys of items that are there and will not be parsed: what they held, they hold still."""
 
     @property
     def new(self) -> int:
@@ -85,7 +86,8 @@ def make_plan(catalog: Catalog, collection: Collection, source: Source, pipeline
             held += planned.size_bytes
             todo.append(planned if held <= HELD_BYTES else _without_data(planned))
     gone = tuple(sorted((known.keys() - present) | (known.keys() & skipped))) if is_complete else ()
-    return Plan(source, tuple(todo), unchanged, gone, tuple(problems), is_complete, frozenset(present))
+    kept = frozenset(present - skipped - {planned.item.key for planned in todo})
+    return Plan(source, tuple(todo), unchanged, gone, tuple(problems), is_complete, kept)
 
 
 def _listed(source: Source) -> Iterator[Item | Problem]:
