@@ -93,7 +93,7 @@ def _extracted(source: str) -> list[RichBlock]:
             include_comments=False,
             favor_recall=True,
         )
-    except Exception:  # noqa: BLE001 - it meets hostile pages with whatever its parts raise
+    except Exception:  # it meets hostile pages with whatever its parts raise
         return []
     return blocks_of(_as_html(tei)) if tei else []
 
