@@ -19,6 +19,7 @@ from retrieval.types import FloatArray
 PASSAGE_WEIGHTS = (1.0, 0.5, 0.25)
 """What a document's best, second and third passage count in a leg."""
 PASSAGE_FLOOR = 0.6
+_TOTAL_WEIGHT = sum(PASSAGE_WEIGHTS)
 RRF_K = 60
 MIN_DEVIATION = 1e-6
 
@@ -83,11 +84,15 @@ def embedding_documents(candidates: Sequence[Candidate], scale: Scale, *, is_cut
 
 def _aggregated(candidates: Iterable[Candidate], scale: Scale) -> dict[int, float]:
     """Return each document's weighted mean over its best passages; candidates come best first."""
+    mean, deviation = scale.mean, scale.deviation
     passages: dict[int, list[float]] = {}
     for candidate in candidates:
-        best = passages.setdefault(candidate.document, [])
-        if len(best) < len(PASSAGE_WEIGHTS):
-            best.append(scale.z(candidate.score))
+        z = (candidate.score - mean) / deviation
+        best = passages.get(candidate.document)
+        if best is None:
+            passages[candidate.document] = [z]
+        elif len(best) < len(PASSAGE_WEIGHTS):
+            best.append(z)
     return {document: aggregate(best) for document, best in passages.items()}
 
 
@@ -97,19 +102,20 @@ def aggregate(passages: Sequence[float]) -> float:
     A passage that is poor, or that a short document does not have, counts as PASSAGE_FLOOR of the best one: several
     good passages raise a document, and a single good one is not held against it.
     """
-    best = passages[0]
-    floor = PASSAGE_FLOOR * best if best > 0 else best
-    padded = [*passages, *([floor] * (len(PASSAGE_WEIGHTS) - len(passages)))]
-    total = sum(weight * max(z, floor) for weight, z in zip(PASSAGE_WEIGHTS, padded, strict=True))
-    return total / sum(PASSAGE_WEIGHTS)
+    floor = PASSAGE_FLOOR * passages[0] if passages[0] > 0 else passages[0]
+    total, present = 0.0, len(passages)
+    for place, weight in enumerate(PASSAGE_WEIGHTS):
+        total += weight * (passages[place] if place < present and passages[place] > floor else floor)
+    return total / _TOTAL_WEIGHT
 
 
 def convex(keyword: LegDocuments, embedding: LegDocuments, embedding_weight: float) -> dict[int, float]:
     """Return every document's weight * embedding z + (1 - weight) * keyword z."""
-    documents = {**keyword.z, **embedding.z}
+    share = 1 - embedding_weight
     return {
-        document: embedding_weight * embedding.of(document) + (1 - embedding_weight) * keyword.of(document)
-        for document in documents
+        document: embedding_weight * embedding.z.get(document, embedding.floor)
+        + share * keyword.z.get(document, keyword.floor)
+        for document in {**keyword.z, **embedding.z}
     }
 
 
@@ -124,7 +130,7 @@ def reciprocal_rank(rankings: Sequence[Sequence[int]], k: int = RRF_K) -> dict[i
 
 def ranked(scores: Mapping[int, float]) -> list[int]:
     """Return items by descending score, ties by ascending id."""
-    return sorted(scores, key=lambda item: (-scores[item], item))
+    return sorted(sorted(scores), key=scores.__getitem__, reverse=True)
 
 
 def term_moments(

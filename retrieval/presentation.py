@@ -22,14 +22,13 @@ class Presenter:
 
     def hits(self, text: str, ranking: Ranking, k: int) -> tuple[Hit, ...]:
         """Return the first `k` items of a ranking as hits; an item deleted since it was indexed is left out."""
-        order = [item for item in ranking.order if ranking.passages.get(item)][:k]
-        shown = {item: ranking.passages[item][:PASSAGES_A_HIT] for item in order}
+        shown = {item: ranking.passages[item][:PASSAGES_A_HIT] for item in ranking.order[:k]}
         chunks = self._catalog.chunks.shown(passage.id for passages in shown.values() for passage in passages)
         documents = self._catalog.documents.shown({chunk.document for chunk in chunks.values()})
         terms = self._analyzer.query_terms(text)
         hits: list[Hit] = []
-        for item in order:
-            present = [passage for passage in shown[item] if passage.id in chunks]
+        for item, ranked in shown.items():
+            present = [passage for passage in ranked if passage.id in chunks]
             if not present or (document := documents.get(chunks[present[0].id].document)) is None:
                 continue
             passages = tuple(self._passage(passage, chunks[passage.id], terms) for passage in present)
