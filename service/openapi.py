@@ -16,13 +16,14 @@ def describe_problems(app: FastAPI) -> None:
             description = derived()
             for operations in description["paths"].values():
                 for operation in operations.values():
-                    _describe(operation["responses"])
+                    operation["responses"] = _described(operation["responses"])
         return derived()
 
     app.openapi = openapi  # type: ignore[method-assign]  # how FastAPI documents extending the description
 
 
-def _describe(responses: dict[str, Any]) -> None:
+def _described(responses: dict[str, Any]) -> dict[str, Any]:
     for code, response in responses.items():
         if int(code) >= 400 and "application/json" in response.get("content", {}):
             response["content"] = {MEDIA_TYPE: response["content"].pop("application/json")}
+    return dict(sorted(responses.items()))

@@ -1,5 +1,6 @@
 """What goes over HTTP. Unknown fields are refused; limits are stated in the schema."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -17,11 +18,12 @@ MAX_METADATA_DEPTH = 20
 MAX_COLLECTION_CHARS = 63
 MAX_WHERE_CHARS = 2_000
 MAX_ID_CHARS = 2_000
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _valid(value: object) -> object:
     """Replace lone surrogates, which a client that cuts text in the middle of an emoji sends."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+    return _SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def _storable_id(value: str) -> str:

@@ -1,0 +1,227 @@
+"""`tandem serve` as a process of its own, beside other commands on the same home."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexer.apply import open_index
+from indexer.doctor import examine
+from retrieval.home import Home
+from retrieval.settings import Settings
+
+ANIMALS = ["bear", "goat", "horse", "frog", "bird", "fish", "dog", "cat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A home and the environment of its commands."""
+
+    home: Path
+    environment: dict[str, str]
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "service.cli", *words]
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self.command(*words), env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def json(self, *words: str) -> Any:
+        done = self.run(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running `tandem serve`."""
+
+    address: str
+    process: "subprocess.Popen[str]"
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.address + path, timeout=30) as response:
+            return json.load(response)
+
+    def post(self, path: str, body: Any) -> Any:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.address + path, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    def stop(self, by: signal.Signals) -> tuple[int, float, str]:
+        """Return its exit code, how many seconds it took, and what else it said."""
+        started = time.monotonic()
+        self.process.send_signal(by)
+        _, said = self.process.communicate(timeout=30)
+        return self.process.returncode, time.monotonic() - started, said
+
+
+@pytest.fixture
+def place(tmp_path: Path, tiny_model: Path) -> Place:
+    home = tmp_path / "home"
+    settings = {"TANDEM_HOME": str(home), "TANDEM_MODEL": str(tiny_model), "TANDEM_THREADS": "1"}
+    (tmp_path / "docs").mkdir()
+    for animal in ANIMALS:
+        (tmp_path / "docs" / f"{animal}.md").write_text(f"# The {animal}\n\nA {animal} lives by the river.")
+    return Place(home, os.environ | settings)
+
+
+@contextmanager
+def served(place: Place, *options: str) -> Iterator[Service]:
+    command = place.command("serve", "--port", "0", *options)
+    with subprocess.Popen(command, env=place.environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            answers = re.search(r"Tandem answers at (http://\S+) ", said)
+            assert answers, said + process.stderr.read()
+            yield Service(answers[1], process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def without_timings(body: Any) -> Any:
+    return {name: value for name, value in body.items() if name != "timings_ms"}
+
+
+def test_the_service_and_the_commands_beside_it_tell_the_same(place: Place, tmp_path: Path) -> None:
+    assert place.json("ingest", str(tmp_path / "docs"))["documents"] == len(ANIMALS)
+    before = place.json("search", "a puppy by the river", "-k", "5")
+    with served(place) as service:
+        over_http = service.get("/v1/search?q=a+puppy+by+the+river&k=5")
+        assert without_timings(over_http) == without_timings(before)
+        assert over_http["hits"][0]["document"]["title"] == "The dog"
+        beside = place.json("search", "a puppy by the river", "-k", "5")
+        assert without_timings(beside) == without_timings(before)
+
+        (tmp_path / "docs" / "mouse.md").write_text("# The mouse\n\nA mouse lives in the wheat.")
+        assert place.json("ingest", str(tmp_path / "docs"))["documents"] == 1
+        assert service.get("/v1/search?q=wheat&k=1")["hits"][0]["document"]["id"] == "mouse.md"
+
+        refused = place.run("collections", "delete", "default")
+        assert refused.returncode == 1
+        assert service.address in refused.stderr
+        unknown = place.run("search", "x", "--collection", "nowhere")
+        assert (unknown.returncode, unknown.stdout) == (1, "")
+        code, seconds, said = service.stop(signal.SIGTERM)
+    assert (code, said) == (0, "")
+    assert seconds < 3
+    home = Home.open(Settings(home=place.home))
+    target = home.catalog.collections.get("default")
+    with open_index(home.settings, home.catalog, target) as owner:
+        assert home.catalog.changes.count_pending(target) == 0
+        assert examine(owner).is_healthy
+    home.close()
+
+
+def test_an_empty_home_is_served_and_filled_over_http_by_twenty_at_once(place: Place) -> None:
+    with served(place) as service, ThreadPoolExecutor(20) as pool:
+        assert service.get("/healthz")["status"] == "ok"
+
+        def keep(number: int) -> Any:
+            document = {"id": f"d{number}", "text": f"A tree and number{number}x7."}
+            return service.post("/v1/documents", {"documents": [document]})
+
+        kept = list(pool.map(keep, range(20)))
+        assert [(answer["kept"], answer["indexed"]) for answer in kept] == [(1, True)] * 20
+        found = list(pool.map(lambda number: service.get(f"/v1/search?q=number{number}x7&k=20"), range(20)))
+        assert [body["hits"][0]["document"]["id"] for body in found] == [f"d{number}" for number in range(20)]
+        everything = list(pool.map(lambda _: service.get("/v1/search?q=tree&k=50&mode=keyword"), range(20)))
+        assert {len(body["hits"]) for body in everything} == {20}
+        assert {json.dumps(body["hits"]) for body in everything} == {json.dumps(everything[0]["hits"])}
+        code, seconds, said = service.stop(signal.SIGINT)
+    assert (code, said) == (0, "")
+    assert seconds < 3
+
+
+def test_stopping_does_not_wait_for_a_long_request(place: Place) -> None:
+    words = "river house bread garden wheel"
+    long = [{"id": str(n), "text": "\n\n".join(f"# {n} {i}\n\n{words * 20}" for i in range(300))} for n in range(40)]
+    with served(place) as service, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(service.post, "/v1/documents", {"documents": long})
+        time.sleep(1.5)
+        assert not answer.done()
+        code, seconds, _ = service.stop(signal.SIGTERM)
+        assert answer.exception(30) is not None
+    assert code == 0
+    assert seconds < 6
+
+
+def test_serving_on_ipv6_loopback_answers_there(place: Place) -> None:
+    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
+        pytest.skip("no IPv6 on this machine")
+    with served(place, "--host", "::1") as service:
+        assert service.address.startswith("http://[::1]:")
+        assert service.get("/healthz")["status"] == "ok"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
+def test_an_address_that_others_could_reach_is_refused(place: Place, host: str) -> None:
+    from typer.testing import CliRunner
+
+    from retrieval.errors import UsageError
+    from service.cli import app
+
+    result = CliRunner().invoke(app, ["serve", "--host", host, "--home", str(place.home)])
+    assert isinstance(result.exception, UsageError)
+    assert "127.0.0.1" in str(result.exception)
+    assert not place.home.exists()
+
+
+def test_a_port_in_use_is_one_clear_line(place: Place) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = place.run("serve", "--port", str(port))
+    assert done.returncode == 2
+    assert re.fullmatch(rf"tandem: Cannot listen on 127\.0\.0\.1 port {port}: .*--port\.\n", done.stderr)
+
+
+def test_a_second_service_on_a_home_is_one_clear_line(place: Place) -> None:
+    with served(place) as service:
+        service.post("/v1/documents", {"documents": [{"id": "a", "text": "A bear."}]})
+        done = place.run("serve", "--port", "0")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert service.address in done.stderr
+
+
+def test_serving_imports_no_torch(place: Place) -> None:
+    script = (
+        "import os, sys\n"
+        "from starlette.testclient import TestClient\n"
+        "from retrieval.home import Home\n"
+        "from retrieval.settings import Settings\n"
+        "from service import cli\n"
+        "from service.app import create_app\n"
+        "from service.serving import Serving\n"
+        "home = Home.open(Settings.from_environment())\n"
+        "with Serving(home) as serving, TestClient(create_app(serving), 'http://127.0.0.1') as client:\n"
+        "    documents = [{'id': 'a', 'text': '# A\\n\\nbear'}, {'id': 'b', 'text': '<p>goat</p>', 'format': 'html'}]\n"
+        "    assert client.post('/v1/documents', json={'documents': documents}).json()['kept'] == 2\n"
+        "    assert len(client.get('/v1/search?q=bear').json()['hits']) > 0\n"
+        "heavy = {'torch', 'transformers', 'sentence_transformers', 'qdrant_client', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=place.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
