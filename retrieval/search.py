@@ -85,7 +85,7 @@ class Searcher:
         """
         query, watch = query.checked(), Stopwatch()
         ranking = self.rank(query, watch)
-        with watch.stage("present"):
+        with watch.stage("present"), self._catalog.database.read():
             hits = self._presenter.hits(query.text, ranking, query.k)
             suggestions = self._presenter.did_you_mean(query.text)
         watch.ms["total"] = sum(watch.ms.values())

@@ -97,9 +97,8 @@ def matches(text: str, terms: Mapping[str, float], analyzer: Analyzer) -> list[M
     """List the stretches of a text that stand for one of the terms, by ascending start."""
     found = [
         Match(start, end, term, terms[term])
-        for start, end, span_terms in analyzer.spans(text)
+        for start, end, span_terms in analyzer.spans(text, terms)
         for term in span_terms
-        if term in terms
     ]
     return sorted(found, key=lambda match: (match.start, match.end))
 

@@ -199,3 +199,13 @@ def test_another_schema_version_is_refused_with_what_to_do(tmp_path: Path, revis
 def test_a_url_that_is_none_is_refused() -> None:
     with pytest.raises(CatalogError, match="not a database URL"):
         Catalog.open("nonsense")
+
+
+def test_reads_inside_a_read_share_its_snapshot(catalog: Catalog) -> None:
+    another = Catalog.open(catalog.database.url)
+    with catalog.database.read():
+        assert catalog.collections.list() == []
+        another.collections.create("later", CollectionConfig())
+        assert catalog.collections.list() == []
+    assert [collection.name for collection in catalog.collections.list()] == ["later"]
+    another.close()

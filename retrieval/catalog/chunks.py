@@ -116,12 +116,10 @@ class Chunks:
 
     def shown(self, ids: Iterable[int]) -> dict[int, ShownChunk]:
         """Return those of `ids` that exist, by id."""
-        table = schema.chunks
         shown: dict[int, ShownChunk] = {}
         with self._database.read() as connection:
             for batch in in_batches(ids):
-                columns = (table.c.id, table.c.document_id, table.c.headings, table.c.text)
-                for row in connection.execute(select(*columns).where(table.c.id.in_(batch))):
+                for row in connection.execute(_SHOWN, {"ids": batch}):
                     shown[row.id] = ShownChunk(row.id, row.document_id, tuple(row.headings), row.text)
         return shown
 
@@ -155,6 +153,12 @@ class Chunks:
         with self._database.write() as connection:
             if rows:
                 connection.execute(statement.values(terms=bindparam("terms"), length=bindparam("length")), rows)
+
+
+# Made once: SQLAlchemy takes longer to make this statement than SQLite to answer it.
+_SHOWN = select(schema.chunks.c.id, schema.chunks.c.document_id, schema.chunks.c.headings, schema.chunks.c.text).where(
+    schema.chunks.c.id.in_(bindparam("ids", expanding=True))
+)
 
 
 def _stored(collection: Collection) -> Select[Any]:

@@ -1,6 +1,7 @@
 """Open the catalog's database, hand out transactions, and refuse a schema that this Tandem does not know."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,18 +24,32 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+class _Snapshot(threading.local):
+    """The connection of the read that this thread is in."""
+
+    connection: Connection | None = None
+
+
 class Database:
     """The engine of one catalog. Reads see a snapshot; writes are serialised and durable when they return."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine = _engine(url)
+        self._snapshot = _Snapshot()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent snapshot."""
+        """One consistent snapshot, which reads inside it in the same thread share; a write inside it is not seen."""
+        if self._snapshot.connection is not None:
+            yield self._snapshot.connection
+            return
         with self._connection("BEGIN") as connection:
-            yield connection
+            self._snapshot.connection = connection
+            try:
+                yield connection
+            finally:
+                self._snapshot.connection = None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from retrieval.catalog import schema
 from retrieval.catalog.changes import Operation, log
@@ -164,13 +164,11 @@ class Documents:
 
     def shown(self, rows: Iterable[int]) -> dict[int, ShownDocument]:
         """Return documents by their row."""
-        table = schema.documents
         shown: dict[int, ShownDocument] = {}
         with self._database.read() as connection:
             for batch in in_batches(rows):
-                columns = [column for column in table.c if column.name != "blocks"]
-                statement = select(*columns).where(table.c.id.in_(batch))
-                shown.update({row.id: _shown(row) for row in connection.execute(statement)})
+                found = connection.execute(_SHOWN, {"rows": batch})
+                shown.update({row.id: _shown(row) for row in found})
         return shown
 
     def count(self, collection: Collection) -> int:
@@ -179,6 +177,12 @@ class Documents:
         with self._database.read() as connection:
             statement = select(func.count()).select_from(table).where(table.c.collection_id == collection.id)
             return connection.execute(statement).scalar_one()
+
+
+# Made once: SQLAlchemy takes longer to make this statement than SQLite to answer it.
+_SHOWN = select(*(column for column in schema.documents.c if column.name != "blocks")).where(
+    schema.documents.c.id.in_(bindparam("rows", expanding=True))
+)
 
 
 def _put_document(connection: Connection, place: tuple[int, str], record: DocumentRecord, tally: Tally) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from retrieval.catalog import schema
 from retrieval.catalog.collections import Collection
@@ -21,14 +21,11 @@ class Vocabulary:
 
     def counts(self, collection: Collection, words: Iterable[str]) -> dict[str, int]:
         """Return in how many chunks each of `words` stands, leaving out unknown ones."""
-        table = schema.vocabulary
         found: dict[str, int] = {}
         with self._database.read() as connection:
             for batch in in_batches(words):
-                statement = select(table.c.word, table.c.chunks).where(
-                    table.c.collection_id == collection.id, table.c.word.in_(batch)
-                )
-                found.update({row.word: row.chunks for row in connection.execute(statement)})
+                rows = connection.execute(_COUNTS, {"collection": collection.id, "words": batch})
+                found.update({row.word: row.chunks for row in rows})
         return found
 
     def all(self, collection: Collection) -> dict[str, int]:
@@ -44,6 +41,13 @@ class Vocabulary:
         with self._database.write() as connection:
             connection.execute(delete(table).where(table.c.collection_id == collection.id))
             count_words(connection, collection.id, counts)
+
+
+# Made once: SQLAlchemy takes longer to make this statement than SQLite to answer it.
+_COUNTS = select(schema.vocabulary.c.word, schema.vocabulary.c.chunks).where(
+    schema.vocabulary.c.collection_id == bindparam("collection"),
+    schema.vocabulary.c.word.in_(bindparam("words", expanding=True)),
+)
 
 
 def count_words(connection: Connection, collection_id: int, changes: Mapping[str, int]) -> None:
