@@ -15,7 +15,7 @@ from indexer.moments import record_moments
 from retrieval.catalog import Catalog, Change, Collection, Operation, StoredChunk
 from retrieval.keyword import Bm25
 from retrieval.settings import Settings
-from retrieval.stores import open_store
+from retrieval.stores import open_store, remove_store
 from retrieval.stores.base import Point, Store
 from retrieval.types import JsonValue
 
@@ -89,15 +89,15 @@ class IndexOwner:
         if not mean or (recorded and abs(mean / recorded - 1) <= tolerated_drift):
             return
         logger.info("Weighing every chunk for a mean length of %.1f terms (was %s).", mean, recorded)
-        self.catalog.collections.put_setting(self.collection, "average_length", mean)
         if recorded:
-            self.catalog.changes.redo_all(self.collection)
+            self.catalog.changes.redo_all(self.collection)  # first: killed before the other, it is merely done again
+        self.catalog.collections.put_setting(self.collection, "average_length", mean)
 
     def rebuild(self, on_progress: OnProgress | None = None) -> int:
         """Empty the index and fill it from the catalog; return how many chunks it now holds."""
+        self.catalog.changes.redo_all(self.collection)  # first: an emptied index must not pass for a complete one
         self.store.clear()
         self.store.flush()
-        self.catalog.changes.redo_all(self.collection)
         self.apply_pending(on_progress)
         return self.store.count()
 
@@ -167,17 +167,34 @@ def open_index(settings: Settings, catalog: Catalog, collection: Collection) -> 
         store.close()
 
 
+@contextmanager
+def open_emptied_index(settings: Settings, catalog: Catalog, collection: Collection) -> Iterator[IndexOwner]:
+    """Open a new, empty index in place of the collection's, which may be damaged; the caller rebuilds it.
+
+    Left early, it is rebuilt by whoever opens it next. Raises IndexBusy when another process owns the index.
+    """
+    remove_store(settings, collection.name)
+    catalog.collections.put_setting(collection, "index", {})
+    store = open_store(settings, collection.name)
+    try:
+        owner = IndexOwner(catalog, collection, store)
+        yield owner
+        catalog.collections.put_setting(collection, "index", _fresh(settings, owner))
+    finally:
+        store.close()
+
+
 def _owner(settings: Settings, catalog: Catalog, collection: Collection, store: Store) -> IndexOwner:
     if settings.store != "memory":
         owner = IndexOwner(catalog, collection, store)
         _make_current(settings, owner)
         return owner
-    cursor = catalog.changes.last_seq(
-        collection
-    )  # read first: a change made while filling is applied again, harmlessly
+    cursor = catalog.changes.last_seq(collection)  # first: a change made while filling is applied again, harmlessly
     fill(catalog, collection, store)
-    catalog.collections.put_setting(collection, "index", {"identity": "memory"})
-    return IndexOwner(catalog, collection, store, cursor=cursor)
+    owner = IndexOwner(catalog, collection, store, cursor=cursor)
+    if catalog.collections.setting(collection, "index") != _fresh(settings, owner):
+        catalog.collections.put_setting(collection, "index", _fresh(settings, owner))
+    return owner
 
 
 def _make_current(settings: Settings, owner: IndexOwner) -> None:
@@ -186,10 +203,17 @@ def _make_current(settings: Settings, owner: IndexOwner) -> None:
     found = {**_parameters(owner), "identity": _identity(settings, owner.collection)}
     if expected == found:
         return
-    fresh = {**found, "identity": _new_identity(settings, owner.collection)}
+    fresh = _fresh(settings, owner)
     if expected is not None or owner.store.count():
         owner.rebuild()
     owner.catalog.collections.put_setting(owner.collection, "index", fresh)
+
+
+def _fresh(settings: Settings, owner: IndexOwner) -> dict[str, JsonValue]:
+    """Return what the catalog records of an index just made, giving it an identity of its own."""
+    if settings.store == "memory":
+        return {"identity": "memory"}
+    return {**_parameters(owner), "identity": _new_identity(settings, owner.collection)}
 
 
 def _parameters(owner: IndexOwner) -> dict[str, JsonValue]:

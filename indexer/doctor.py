@@ -1,5 +1,6 @@
 """Does the index hold what the catalog says, on both legs? Prove it point by point, and repair it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,8 @@ from retrieval.catalog.rows import in_batches
 from retrieval.stores.base import Point
 
 BATCH = 1000
+RECHECKS = 10
+"""How often to follow commits of others; each time only what still differs is read again."""
 VECTOR_TOLERANCE = 2e-3
 """An index may hold vectors as float16."""
 TERM_TOLERANCE = 1e-5
@@ -42,17 +45,39 @@ class Diagnosis:
         """The points that a repair writes again."""
         return sorted({*self.missing, *self.keyword, *self.embedding, *self.payload})
 
+    @property
+    def suspects(self) -> set[int]:
+        """Every chunk that something was found of."""
+        return {*self.to_upsert, *self.extra, *self.unembedded}
+
 
 def examine(owner: IndexOwner) -> Diagnosis:
-    """Compare every point of the index with the catalog; pending changes are applied first, as any owner would."""
+    """Compare every point of the index with the catalog; pending changes are applied first, as any owner would.
+
+    Others may commit meanwhile: what then differs is looked at again once their changes are applied.
+    """
+    seen = owner.catalog.changes.last_seq(owner.collection)
     owner.apply_pending()
+    diagnosis = _examined(owner, {*owner.catalog.chunks.ids(owner.collection), *owner.store.ids()})
+    checked = diagnosis.checked
+    for _ in range(RECHECKS):
+        newest = owner.catalog.changes.last_seq(owner.collection)
+        if diagnosis.is_healthy or newest == seen:
+            break
+        seen = newest
+        owner.apply_pending()
+        diagnosis = _examined(owner, diagnosis.suspects)
+    diagnosis.checked = checked
+    return diagnosis
+
+
+def _examined(owner: IndexOwner, ids: Collection[int]) -> Diagnosis:
     diagnosis = Diagnosis()
-    expected_ids = owner.catalog.chunks.ids(owner.collection)
-    diagnosis.extra = sorted(set(owner.store.ids()) - set(expected_ids))
     how = recipe(owner.catalog, owner.collection, owner.store)
-    for ids in in_batches(expected_ids, BATCH):
-        stored = {point.id: point for point in owner.store.get(ids)}
-        expected = points(owner.catalog, how, owner.catalog.chunks.stored(owner.collection, ids))
+    for batch in in_batches(sorted(ids), BATCH):
+        stored = {point.id: point for point in owner.store.get(batch)}
+        expected = points(owner.catalog, how, owner.catalog.chunks.stored(owner.collection, batch))
+        diagnosis.extra.extend(sorted(stored.keys() - {point.id for point in expected}))
         for point in expected:
             diagnosis.checked += 1
             diagnosis.unembedded.extend([point.id] if len(point.vectors) < len(how.fingerprints) else [])

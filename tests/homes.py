@@ -1,18 +1,22 @@
 """Homes for tests: a catalog, the tiny model and an index in a folder, and sources whose every step is seen."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
 from indexer.apply import IndexOwner, open_index
+from indexer.chunking import Chunker
 from indexer.ingest import Ingest, Summary
 from indexer.pipeline import Pipeline
 from indexer.sources import Item, Problem, Source, SourceOptions
+from retrieval.analysis import Analyzer
 from retrieval.catalog import Collection, CollectionConfig
 from retrieval.encoder import OnnxEncoder
 from retrieval.errors import TandemError
@@ -30,6 +34,29 @@ def page(document_id: str, *paragraphs: str, title: str = "", **fields: object) 
     """Return a document of paragraphs; `fields` are its metadata."""
     blocks = tuple(Block(BlockKind.PARAGRAPH, text) for text in paragraphs)
     return Document(document_id, title or document_id, blocks, metadata=fields)
+
+
+def _settings(model: Path) -> Settings:
+    return Settings(home=model.parent / "template", model=str(model), threads=1)
+
+
+@cache
+def _template(model: Path) -> Path:
+    """A home with an empty collection: copying it is several times faster than making one."""
+    home = Home.open(_settings(model))
+    home.prepared("default")
+    home.close()
+    return home.settings.home
+
+
+@cache
+def _encoder(model: Path) -> OnnxEncoder:
+    return OnnxEncoder.load(model, threads=1)
+
+
+@cache
+def _chunker(model: Path) -> Chunker:
+    return Chunker(_encoder(model).tokenizer_json)
 
 
 Content = Sequence[Document | Problem] | TandemError
@@ -117,13 +144,18 @@ class Workbench:
     home: Home
     collection: Collection
     encoder: Counting
+    chunker: Chunker
 
     @classmethod
     def open(cls, folder: Path, model: Path, *, config: CollectionConfig | None = None) -> "Workbench":
-        """Open the home in `folder` with the collection "default"."""
-        home = Home.open(Settings(home=folder, model=str(model), threads=1))
-        collection, encoder = home.prepared("default", config)
-        return cls(home, collection, Counting(encoder))
+        """Open the home in `folder`, which is not there yet, with the collection "default"."""
+        shutil.copytree(_template(model), folder)
+        home = Home.open(replace(_settings(model), home=folder))
+        collection = home.catalog.collections.get("default")
+        if config:
+            config = replace(config, model=collection.config.model)
+            collection = home.catalog.collections.configure(collection, config)
+        return cls(home, collection, Counting(_encoder(model)), _chunker(model))
 
     def close(self) -> None:
         self.home.close()
@@ -131,11 +163,12 @@ class Workbench:
     def with_store(self, store: str) -> "Workbench":
         """The same home under another TANDEM_STORE."""
         settings = replace(self.home.settings, store=store)
-        return Workbench(Home(settings, self.home.catalog), self.collection, self.encoder)
+        return replace(self, home=Home(settings, self.home.catalog))
 
     @property
     def pipeline(self) -> Pipeline:
-        return Pipeline.of(self.home.catalog, self.collection, self.encoder)
+        analyzer = Analyzer(self.collection.config.language)
+        return Pipeline(self.home.catalog, self.collection, self.encoder, self.chunker, analyzer)
 
     def ingest(self, *sources: Source, prune: bool = False, options: SourceOptions | None = None) -> Summary:
         """Ingest into the catalog alone; the index learns of it when it is next opened."""

@@ -37,7 +37,7 @@ LIBRARY = (
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Workbench]:
-    bench = Workbench.open(tmp_path_factory.mktemp("library"), tiny_model)
+    bench = Workbench.open(tmp_path_factory.mktemp("library") / "home", tiny_model)
     bench.put(*LIBRARY)
     yield bench
     bench.close()
@@ -58,7 +58,7 @@ def from_memory(library: Workbench, searcher: Searcher) -> Searcher:
 
 @pytest.fixture
 def bench(tmp_path: Path, tiny_model: Path) -> Iterator[Workbench]:
-    bench = Workbench.open(tmp_path, tiny_model)
+    bench = Workbench.open(tmp_path / "home", tiny_model)
     yield bench
     bench.close()
 
@@ -265,7 +265,7 @@ def test_a_collection_without_a_model_can_still_be_searched_by_keyword(tmp_path:
 
 
 def test_reciprocal_rank_fusion_is_an_option_of_the_collection(tmp_path: Path, tiny_model: Path) -> None:
-    bench = Workbench.open(tmp_path, tiny_model, config=CollectionConfig(fusion="rrf"))
+    bench = Workbench.open(tmp_path / "home", tiny_model, config=CollectionConfig(fusion="rrf"))
     bench.put(*LIBRARY)
     best = bench.search("bread loaf").hits[0]
     assert best.document_id == "bread.md"
@@ -290,6 +290,17 @@ def test_what_was_ingested_since_is_found_after_a_refresh(bench: Workbench) -> N
         searcher.refresh()
         assert searcher.statistics().documents == 2
         assert ids(searcher.search(Query("river")))[0] == "two.md"
+
+
+def test_words_that_came_since_are_suggested_after_a_refresh(bench: Workbench) -> None:
+    bench.put(page("one.md", "A garden."))
+    with bench.index() as owner:
+        searcher = Searcher(bench.home.catalog, bench.collection, owner.store, lambda: bench.encoder)
+        assert searcher.search(Query("orcharf")).did_you_mean == {}
+        bench.put(page("one.md", "A garden."), page("two.md", "An orchard."))
+        owner.apply_pending()
+        searcher.refresh()
+        assert searcher.search(Query("orcharf")).did_you_mean == {"orcharf": ("orchard",)}
 
 
 def test_metadata_dates_and_tags_are_shown_with_a_hit(bench: Workbench) -> None:

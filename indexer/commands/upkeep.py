@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from indexer.apply import open_index
+from indexer.apply import open_emptied_index, open_index
 from indexer.audit import audit as run_audit
 from indexer.auditing import audited_documents
 from indexer.doctor import Diagnosis, examine
@@ -129,9 +129,10 @@ def reindex(
 ) -> None:
     """Throw the index away and make it again from the catalog, without parsing a source."""
     with opened(context, home) as opened_home:
+        opened_home.catalog.collections.get(collection)
         target, encoder = opened_home.prepared(collection)
         pipeline = Pipeline.of(opened_home.catalog, target, encoder)
-        with open_index(opened_home.settings, opened_home.catalog, target) as owner:
+        with open_emptied_index(opened_home.settings, opened_home.catalog, target) as owner:
             reanalyze(opened_home.catalog, target)
             embedded = embed_missing(pipeline)
             chunks = owner.rebuild(lambda done, left: note(f"{done} of {done + left} chunks indexed"))

@@ -97,10 +97,14 @@ class Changes:
             connection.execute(update(table).where(*pending).values(state=State.INDEXED))
 
     def redo_all(self, collection: Collection) -> None:
-        """Replace the log by an upsert of every chunk: what a rebuilt index has to apply."""
+        """Log an upsert of every chunk, in place of those logged before: what a rebuilt index has to apply.
+
+        Deletions stay: nothing else would tell an index that still holds such a point.
+        """
         table, chunks = schema.changes, schema.chunks
         with self._database.write() as connection:
-            connection.execute(delete(table).where(table.c.collection_id == collection.id))
+            mine = (table.c.collection_id == collection.id, table.c.operation == Operation.UPSERT)
+            connection.execute(delete(table).where(*mine))
             everything = select(
                 chunks.c.collection_id, chunks.c.id, literal(Operation.UPSERT.value), literal(State.PENDING.value)
             ).where(chunks.c.collection_id == collection.id)
