@@ -19,6 +19,11 @@ class Presenter:
         self._catalog = catalog
         self._collection = collection
         self._analyzer = analyzer
+        self._vocabulary: Mapping[str, int] | None = None
+
+    def refresh(self) -> None:
+        """Forget the vocabulary: the collection has changed."""
+        self._vocabulary = None
 
     def hits(self, text: str, ranking: Ranking, k: int) -> tuple[Hit, ...]:
         """Return the first `k` items of a ranking as hits; an item deleted since it was indexed is left out."""
@@ -46,7 +51,10 @@ class Presenter:
         known = self._catalog.vocabulary.counts(self._collection, asked)
         if all(word.text in known or (word.parts and all(part in known for part in word.parts)) for word in words):
             return {}
-        return did_you_mean(self._analyzer, text, vocabulary=self._catalog.vocabulary.all(self._collection))
+        vocabulary = self._vocabulary
+        if vocabulary is None:
+            vocabulary = self._vocabulary = self._catalog.vocabulary.all(self._collection)
+        return did_you_mean(self._analyzer, text, vocabulary=vocabulary)
 
 
 def _hit(rank: int, ranking: Ranking, item: int, document: ShownDocument, passages: tuple[Passage, ...]) -> Hit:

@@ -74,6 +74,7 @@ class Searcher:
 
     def refresh(self) -> None:
         """Forget cached statistics: the index has changed."""
+        self._presenter.refresh()
         with self._lock:
             self._statistics = None
 

@@ -33,7 +33,7 @@ class Vocabulary:
         table = schema.vocabulary
         statement = select(table.c.word, table.c.chunks).where(table.c.collection_id == collection.id)
         with self._database.read() as connection:
-            return {row.word: row.chunks for row in connection.execute(statement)}
+            return {word: chunks for word, chunks in connection.execute(statement)}  # noqa: C416  # dict() has no types
 
     def replace(self, collection: Collection, counts: Mapping[str, int]) -> None:
         """Make `counts` the whole vocabulary, as a re-analysis does."""
