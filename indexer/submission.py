@@ -1,7 +1,7 @@
 """Documents that were sent rather than found: a source over what a client submitted, so that ingest treats it alike."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from textwrap import shorten
 from typing import ClassVar
@@ -84,6 +84,11 @@ def _title(blocks: Sequence[Block]) -> str:
     return shorten(lines[0], TITLE_CHARS, placeholder="...") if lines else ""
 
 
-def submit(pipeline: Pipeline, documents: Sequence[Submitted]) -> Summary:
-    """Keep submitted documents in the catalog; an unchanged one costs nothing, a failing one stops no other."""
-    return Ingest(pipeline, [Submission(documents)], SourceOptions()).run()
+def submit(
+    pipeline: Pipeline, documents: Sequence[Submitted], *, on_commit: Callable[[], None] | None = None
+) -> Summary:
+    """Keep submitted documents in the catalog; an unchanged one costs nothing, a failing one stops no other.
+
+    What `on_commit` raises, after a transaction, ends it there.
+    """
+    return Ingest(pipeline, [Submission(documents)], SourceOptions(), on_commit=on_commit).run()

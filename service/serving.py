@@ -64,9 +64,13 @@ class Serving:
             raise
         self._poller.start()
 
+    def begin_to_stop(self) -> None:
+        """Let long work end at its next chance, and begin none; searches of open collections are still answered."""
+        self._stopping.set()
+
     def stop(self) -> None:
         """Stop following; flush and close every index. What is not applied yet is applied when one is next opened."""
-        self._stopping.set()
+        self.begin_to_stop()
         if self._poller.is_alive():
             self._poller.join()
         with self._opening:
@@ -86,8 +90,7 @@ class Serving:
 
     def _opened(self, name: str) -> Served:
         collection = self.home.catalog.collections.get(name)
-        if self._stopping.is_set():
-            raise Stopping
+        self._check_stopping()
         return Served(self.home, collection, address=self._address, stopping=self._stopping)
 
     def search(self, name: str, query: Query) -> SearchResult:
@@ -104,11 +107,16 @@ class Serving:
         """Keep documents in a collection, made if it is not there; return what became of them, and if all is indexed.
 
         Once kept in the catalog they are safe: whoever owns the index makes them searchable, if not this process now.
+        Raises Stopping between two batches when the service is told to stop; those before are kept.
         """
         collection, encoder = self._prepared(name)
         check_analyzer(self.home.catalog, collection)
-        summary = submit(Pipeline.of(self.home.catalog, collection, encoder), documents)
+        summary = submit(Pipeline.of(self.home.catalog, collection, encoder), documents, on_commit=self._check_stopping)
         return summary, self._made_searchable(collection)
+
+    def _check_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise Stopping
 
     def _prepared(self, name: str) -> tuple[Collection, OnnxEncoder]:
         with self._preparing:  # two first requests must not copy the default model at once

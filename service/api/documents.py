@@ -1,9 +1,9 @@
 """POST /v1/documents"""
 
+import asyncio
 from functools import partial
 from http import HTTPStatus
 
-import anyio
 from fastapi import APIRouter, Request, Response
 
 from indexer.submission import Submitted
@@ -15,7 +15,9 @@ from service.api.schemas import (
     DocumentsRequest,
     FailureBody,
 )
+from service.background import in_daemon_thread
 from service.problems import problem
+from service.served import Stopping
 from service.serving import Serving
 
 router = APIRouter(prefix="/v1", tags=["documents"])
@@ -34,9 +36,11 @@ async def put_documents(request: Request, body: DocumentsRequest) -> object:
     no document of it could be kept.
     """
     serving: Serving = request.app.state.serving
-    work = partial(_kept, serving, body)
-    # A service that is told to stop does not wait for the model: what is committed is kept, the sender sends again.
-    answer = await anyio.to_thread.run_sync(work, limiter=request.app.state.writers, abandon_on_cancel=True)
+    try:
+        async with request.app.state.writers:
+            answer = await in_daemon_thread(partial(_kept, serving, body))
+    except asyncio.CancelledError:  # the server stops, and waits no longer
+        raise Stopping from None
     return _nothing_kept(answer) if not answer.kept + answer.unchanged else answer
 
 

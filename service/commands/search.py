@@ -5,21 +5,16 @@ from typing import Annotated
 
 import typer
 
-from indexer.apply import fill, open_index
-from indexer.reindex import check_analyzer
 from retrieval.catalog import Collection
-from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, note, opened, print_json
-from retrieval.errors import IndexBusy, ModelError
+from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, opened, print_json
+from retrieval.errors import ModelError
 from retrieval.filter_parsing import parse_where
 from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.results import SearchResult
-from retrieval.search import Searcher
 from retrieval.stores import index_folder
 from retrieval.stores.lock import read_owner
 from retrieval.types import Mode
-from service import remote
-from service.commands.hits import print_hits
 
 logger = logging.getLogger(__name__)
 
@@ -54,31 +49,22 @@ def search(
     if as_json:
         print_json(result.to_json())
     else:
+        from service.commands.hits import print_hits
+
         print_hits(result, explain=explain)
 
 
 def _search(home: Home, collection: Collection, query: Query) -> SearchResult:
     owner = read_owner(index_folder(home.settings, collection.name))
     if owner and owner.address:
+        from service import remote
+
         try:
             return remote.search(owner.address, collection.name, query)
         except remote.NoAnswer as error:  # it may be stopping: then the index is free in a moment
             logger.info("%s", error)
     if query.mode is not Mode.KEYWORD and collection.config.model:
-        home.encoder_soon(collection)  # loads while the index opens
-    check_analyzer(home.catalog, collection)
-    try:
-        with open_index(home.settings, home.catalog, collection) as index:
-            index.apply_pending()
-            return Searcher(home.catalog, collection, index.store, lambda: home.encoder(collection)).search(query)
-    except IndexBusy as busy:
-        note(f"{busy} Searching the catalog itself meanwhile, which is slower.")
-    return _search_catalog(home, collection, query)
+        home.encoder_soon(collection)
+    from service.local_search import local_search  # importing it takes as long as loading the model beside it
 
-
-def _search_catalog(home: Home, collection: Collection, query: Query) -> SearchResult:
-    from retrieval.stores.memory import MemoryStore
-
-    store = MemoryStore()
-    fill(home.catalog, collection, store)
-    return Searcher(home.catalog, collection, store, lambda: home.encoder(collection)).search(query)
+    return local_search(home, collection, query)

@@ -2,24 +2,15 @@
 
 import ipaddress
 import os
-import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from retrieval.console import HomeOption, note, opened
 from retrieval.errors import UsageError
 
-if TYPE_CHECKING:
-    import uvicorn
-
 BACKLOG = 128
-STOP_WITHIN_S = 2
-MAX_HEAD_BYTES = 262_144
-"""Of a request's line and headers: a link may carry the longest query there is, percent-encoded."""
 
 
 def serve(
@@ -34,28 +25,16 @@ def serve(
     """
     if not _is_loopback(host):
         raise UsageError(f"--host is {host!r}, which others could reach; use 127.0.0.1, ::1 or localhost.")
-    import uvicorn
-
     from service.app import LOOPBACK_HOSTS, create_app
+    from service.server import Server
     from service.serving import Serving
 
     with opened(context, home) as opened_home, _bound(host, port) as listener:
         address = f"http://{_for_url(host)}:{listener.getsockname()[1]}"
         with Serving(opened_home, address=address) as serving:
-            app = create_app(serving, hosts=(*LOOPBACK_HOSTS, _for_url(host)))
-            config = uvicorn.Config(
-                app,
-                log_config=None,  # the entry point's handler prints everything
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=STOP_WITHIN_S,
-                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-            )
+            server = Server(create_app(serving, hosts=(*LOOPBACK_HOSTS, _for_url(host))), serving)
             note(f"Tandem answers at {address} (the interface is described at {address}/docs). Ctrl-C ends it.")
-            server = uvicorn.Server(config)
-            with _signals_to(server):
-                server.run(sockets=[listener])
+            server.run(sockets=[listener])
 
 
 def _is_loopback(host: str) -> bool:
@@ -65,21 +44,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-@contextmanager
-def _signals_to(server: "uvicorn.Server") -> Iterator[None]:
-    """Let a signal stop the server, and end there: the server raises it again once it has shut down."""
-
-    def stop(*_: object) -> None:
-        server.should_exit = True
-
-    before = {which: signal.signal(which, stop) for which in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for which, handler in before.items():
-            signal.signal(which, handler)
 
 
 def _bound(host: str, port: int) -> socket.socket:
