@@ -1,14 +1,17 @@
 """Make an index again from the catalog: nothing is parsed, and a model runs only for texts it never saw."""
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from indexer.fields import indexed_text
-from indexer.pipeline import Pipeline
 from retrieval.analysis import ANALYZER_VERSION, Analyzer
 from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.vocabulary import MAX_WORD
 from retrieval.errors import StoreError
 from retrieval.keyword import chunk_frequencies, length
+
+if TYPE_CHECKING:
+    from indexer.pipeline import Pipeline  # a search checks the analyzer, and has no use for a chunker
 
 
 def analyzer_stamp(collection: Collection) -> str:
@@ -47,7 +50,7 @@ def reanalyze(catalog: Catalog, collection: Collection) -> int:
     return chunks
 
 
-def embed_missing(pipeline: Pipeline) -> int:
+def embed_missing(pipeline: "Pipeline") -> int:
     """Embed every chunk that the collection's model has not embedded; return how many texts that were."""
     catalog, collection = pipeline.catalog, pipeline.collection
     embedded = 0

@@ -1,0 +1,34 @@
+"""One search by a process that lives for it alone: through the index if it is free, else through the catalog."""
+
+from indexer.apply import fill, open_index
+from indexer.reindex import check_analyzer
+from retrieval.catalog import Collection
+from retrieval.console import note
+from retrieval.errors import IndexBusy
+from retrieval.home import Home
+from retrieval.query import Query
+from retrieval.results import SearchResult
+from retrieval.search import Searcher
+
+
+def local_search(home: Home, collection: Collection, query: Query) -> SearchResult:
+    """Open the index, apply what is pending, search, and close it; while another process owns it, search a copy.
+
+    Raises StoreError when the collection's terms were made by another analyzer.
+    """
+    check_analyzer(home.catalog, collection)
+    try:
+        with open_index(home.settings, home.catalog, collection) as index:
+            index.apply_pending()
+            return Searcher(home.catalog, collection, index.store, lambda: home.encoder(collection)).search(query)
+    except IndexBusy as busy:
+        note(f"{busy} Searching the catalog itself meanwhile, which is slower.")
+    return _search_copy(home, collection, query)
+
+
+def _search_copy(home: Home, collection: Collection, query: Query) -> SearchResult:
+    from retrieval.stores.memory import MemoryStore
+
+    store = MemoryStore()
+    fill(home.catalog, collection, store)
+    return Searcher(home.catalog, collection, store, lambda: home.encoder(collection)).search(query)
