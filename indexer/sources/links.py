@@ -17,6 +17,7 @@ from retrieval.errors import Skipped
 from retrieval.types import Link
 
 _ENDING = re.compile(r"\.(?:md|markdown|mdx|svx|qmd|rmd|html?|xhtml|rst|txt|php)$", re.IGNORECASE)
+_FILE = re.compile(r"\.[a-z][a-z\d]{1,4}$", re.IGNORECASE)
 _FOLDER_PAGE = re.compile(r"(?:^|/)(?:_?index|readme)$", re.IGNORECASE)
 _DATED_NAME = re.compile(r"^\d{4}-\d{1,2}-\d{1,2}[-_]")
 _DISTINCT_NAME = re.compile(r"(?=.{8})[^/]*[a-z][^/]*[-_.\d]", re.IGNORECASE)
@@ -61,7 +62,8 @@ class LinkIndex:
             return None
         if found is not None:
             return self._id_prefix + found + address.fragment
-        return written if address.host and address.host == _host(self._base.netloc) else None
+        is_page = _ENDING.search(address.path) or not _FILE.search(address.path)
+        return written if is_page and address.host and address.host == _host(self._base.netloc) else None
 
     def _elsewhere(self, address: _Address) -> str | None:
         """Follow an absolute URL: within the base URL like a site path, elsewhere only by an unmistakable permalink."""

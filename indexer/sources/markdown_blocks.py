@@ -17,6 +17,8 @@ from indexer.sources.templates import TemplateCleaner
 from retrieval.types import Block, BlockKind
 
 MAX_NESTING = 4
+_LONGEST_PROSE = 30_000
+"""Characters of one paragraph whose inline syntax is read; a longer one, which nobody wrote, stays as it is."""
 _DIRECTIVE = re.compile(r"\{+\.?([\w:-]+)[^{}]*\}+[ \t]*(.*)")
 _CODE_DIRECTIVES = frozenset({"code", "code-block", "code-cell", "sourcecode", "literalinclude", "doctest", "prompt"})
 _PROSE_DIRECTIVES = frozenset(
@@ -65,6 +67,9 @@ def _clean_templates(state: StateCore) -> None:
     for previous, token in zip([None, *state.tokens], state.tokens, strict=False):
         if token.type == "inline":
             token.content = cleaner.prose(token.content)
+            if len(token.content) > _LONGEST_PROSE:
+                token.children = [Token("text", "", 0, content=token.content)]
+                token.content = ""
             if previous is not None and previous.type == "heading_open":
                 token.content = _HEADING_ID.sub("", token.content)
         elif token.type == "html_block":

@@ -1,5 +1,7 @@
 """reStructuredText files, Sphinx's among them, as one document each. Nothing outside the file is ever read."""
 
+import re
+
 from indexer.sources import text as plain_text
 from indexer.sources.base import Item, SourceOptions
 from indexer.sources.decoding import decoded
@@ -26,7 +28,11 @@ _SETTINGS = {
     "doctitle_xform": True,
     "docinfo_xform": True,
 }
+# Docutils' time grows with the square of these; what exceeds them was not written by hand.
 _LONGEST_LINE = 20_000
+_MOST_LINES = 30_000
+_MOST_SUBSTITUTIONS = 3_000
+_SUBSTITUTION = re.compile(r"\|[^|\s][^|\n]{0,60}\|")
 
 
 def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document]:
@@ -60,7 +66,9 @@ def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document]:
 
 def _tree(source: str) -> object | None:
     """Return docutils' tree, or None where it fails or the text is nothing that docutils reads in a sensible time."""
-    if max(map(len, source.split("\n"))) > _LONGEST_LINE:
+    lines = source.split("\n")
+    is_odd = len(lines) > _MOST_LINES or max(map(len, lines)) > _LONGEST_LINE
+    if is_odd or len(_SUBSTITUTION.findall(source)) > _MOST_SUBSTITUTIONS:
         return None
     from docutils.core import publish_doctree
 
