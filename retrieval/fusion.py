@@ -18,10 +18,14 @@ from retrieval.types import FloatArray
 
 PASSAGE_WEIGHTS = (1.0, 0.5, 0.25)
 """What a document's best, second and third passage count in a leg."""
-PASSAGE_FLOOR = 0.6
+FLOOR_OF_ONE, LEAST_FLOOR, MOST_FLOOR = 1.5, 0.3, 0.9
 _TOTAL_WEIGHT = sum(PASSAGE_WEIGHTS)
 RRF_K = 60
 MIN_DEVIATION = 1e-6
+
+
+Sizes = Mapping[int, int]
+"""How many passages each document has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +71,22 @@ class LegDocuments:
         return self.z.get(document, self.floor)
 
 
-def keyword_documents(candidates: Iterable[Candidate], scale: Scale) -> LegDocuments:
+def keyword_documents(candidates: Iterable[Candidate], scale: Scale, sizes: Sizes) -> LegDocuments:
     """Aggregate a keyword leg; a document that shares no term with the query scored 0."""
-    return LegDocuments(_aggregated(candidates, scale), scale.z(0.0))
+    return LegDocuments(_aggregated(candidates, scale, sizes), scale.z(0.0))
 
 
-def embedding_documents(candidates: Sequence[Candidate], scale: Scale, *, is_cut: bool) -> LegDocuments:
+def embedding_documents(candidates: Sequence[Candidate], scale: Scale, sizes: Sizes, *, is_cut: bool) -> LegDocuments:
     """Aggregate an embedding leg.
 
     With `is_cut`, the leg returned only its best candidates; a document without any lies somewhere between the average
     and the last one returned, and gets the middle.
     """
     floor = max(scale.z(candidates[-1].score), 0.0) / 2 if is_cut and candidates else 0.0
-    return LegDocuments(_aggregated(candidates, scale), floor)
+    return LegDocuments(_aggregated(candidates, scale, sizes), floor)
 
 
-def _aggregated(candidates: Iterable[Candidate], scale: Scale) -> dict[int, float]:
+def _aggregated(candidates: Iterable[Candidate], scale: Scale, sizes: Sizes) -> dict[int, float]:
     """Return each document's weighted mean over its best passages; candidates come best first."""
     mean, deviation = scale.mean, scale.deviation
     passages: dict[int, list[float]] = {}
@@ -93,16 +97,18 @@ def _aggregated(candidates: Iterable[Candidate], scale: Scale) -> dict[int, floa
             passages[candidate.document] = [z]
         elif len(best) < len(PASSAGE_WEIGHTS):
             best.append(z)
-    return {document: aggregate(best) for document, best in passages.items()}
+    return {document: aggregate(best, sizes.get(document, 1)) for document, best in passages.items()}
 
 
-def aggregate(passages: Sequence[float]) -> float:
-    """Return the weighted mean of a document's best z-scores, best first.
+def aggregate(passages: Sequence[float], size: int) -> float:
+    """Return the weighted mean of a document's best z-scores, best first, for a document of `size` passages.
 
-    A passage that is poor, or that a short document does not have, counts as PASSAGE_FLOOR of the best one: several
-    good passages raise a document, and a single good one is not held against it.
+    A passage that is poor or not there counts as a share of the best one: several good passages raise a document. The
+    share falls with the document's size, 1.5 / sqrt(size) within .3 and .9, because the best of many passages is good
+    by chance more easily than the best of two.
     """
-    floor = PASSAGE_FLOOR * passages[0] if passages[0] > 0 else passages[0]
+    best = passages[0]
+    floor = best * min(max(FLOOR_OF_ONE / math.sqrt(size), LEAST_FLOOR), MOST_FLOOR) if best > 0 else best
     total, present = 0.0, len(passages)
     for place, weight in enumerate(PASSAGE_WEIGHTS):
         total += weight * (passages[place] if place < present and passages[place] > floor else floor)

@@ -1,7 +1,7 @@
 """A home: one catalog, its models, and the collections in them. What every command and the service open first."""
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import replace
 
 from retrieval.catalog import Catalog, Collection, CollectionConfig, ModelRecord
@@ -27,7 +27,10 @@ class Home:
         return cls(settings, Catalog.open(settings.resolved_catalog_url), exporter)
 
     def close(self) -> None:
-        """Release the catalog."""
+        """Release the catalog, after models that are being loaded: a process must not end in the middle of that."""
+        with self._lock:
+            loading = list(self._encoders.values())
+        wait(loading)
         self.catalog.close()
 
     def prepared(self, name: str, config: CollectionConfig | None = None) -> tuple[Collection, OnnxEncoder]:
@@ -73,6 +76,8 @@ class Home:
         try:
             future.set_result(self._loaded(version))
         except BaseException as error:  # the waiting thread raises it
+            with self._lock:
+                self._encoders.pop(version, None)  # so that the next caller tries again
             future.set_exception(error)
 
     def _loaded(self, version: str) -> OnnxEncoder:

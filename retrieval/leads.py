@@ -14,7 +14,7 @@ MAX_FORMS = 3
 SHORT_QUERY_WORDS = 6
 RARE = 20
 """In a short query an identifier leads when at most this many documents hold it..."""
-RARE_SHARE = 0.05
+RARE_SHARE = 0.01
 """...or at most this share of a large collection; beyond, it is the collection's subject and tells nothing."""
 RARE_IN_PROSE = 5
 """In a longer question it is one word among others, and leads only when it is this rare. Measured on scientific claims

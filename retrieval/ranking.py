@@ -27,6 +27,8 @@ class Fusion:
     scales: Mapping[str, Scale]
     cut: frozenset[str] = frozenset()
     """The legs that had more candidates than they returned."""
+    sizes: Mapping[int, int] = field(default_factory=dict)
+    """How many chunks each document has; one that is not named has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def rank(found: Found, how: Fusion, *, group: bool) -> Ranking:
     """Rank what the legs found, by document when `group`, else by chunk."""
     if not group:
         found = {leg: [replace(c, document=c.id) for c in candidates] for leg, candidates in found.items()}
+        how = replace(how, sizes={})
     legs = {leg: _documents(leg, candidates, how) for leg, candidates in found.items()}
     orders = {leg: fusion.ranked(documents.z) for leg, documents in legs.items()}
     scores = _scores(legs, orders, how)
@@ -73,8 +76,8 @@ def led(ranking: Ranking, strengths: Mapping[int, int]) -> Ranking:
 
 def _documents(leg: str, candidates: Sequence[Candidate], how: Fusion) -> LegDocuments:
     if leg == Mode.KEYWORD:
-        return fusion.keyword_documents(candidates, how.scales[leg])
-    return fusion.embedding_documents(candidates, how.scales[leg], is_cut=leg in how.cut)
+        return fusion.keyword_documents(candidates, how.scales[leg], how.sizes)
+    return fusion.embedding_documents(candidates, how.scales[leg], how.sizes, is_cut=leg in how.cut)
 
 
 def _scores(legs: Mapping[str, LegDocuments], orders: Mapping[str, list[int]], how: Fusion) -> Mapping[int, float]:
@@ -129,7 +132,7 @@ def _passages(item: int, seen: Iterable[_Seen], legs: Mapping[str, LegDocuments]
     alone: dict[str, dict[int, float]] = {leg: {} for leg in legs}
     for leg, place, candidate in seen:
         leg_scores.setdefault(candidate.id, {})[leg] = LegScore(place, candidate.score)
-        alone[leg][candidate.id] = fusion.aggregate([how.scales[leg].z(candidate.score)])
+        alone[leg][candidate.id] = how.scales[leg].z(candidate.score)
     chunks = {leg: LegDocuments(z, legs[leg].floor) for leg, z in alone.items()}
     scores = _scores(chunks, {}, replace(how, method="calibrated"))
     return [RankedPassage(chunk, item, scores[chunk], leg_scores[chunk]) for chunk in fusion.ranked(scores)]

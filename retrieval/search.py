@@ -1,7 +1,7 @@
 """Searcher: a query in, hits out. Both legs in one pass, each leg's passages aggregated to documents, then fused."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -27,11 +27,11 @@ CANDIDATES = 300
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What calibrates the legs, and how many documents there are."""
+    """What calibrates the legs, and how many chunks each document has."""
 
     terms: TermMoments | None
     vectors: Moments | None
-    documents: int
+    sizes: Mapping[int, int]
 
 
 @dataclass(slots=True)
@@ -135,7 +135,7 @@ class Searcher:
 
     def _ranking(self, asked: _Asked, found: dict[str, list[Candidate]]) -> Ranking:
         depth = self._depth(asked.query)
-        held = asked.leads.holders(found, self.statistics().documents, depth=depth)
+        held = asked.leads.holders(found, len(self.statistics().sizes), depth=depth)
         legs = {str(leg): found[leg] for leg in (Mode.KEYWORD, Mode.EMBEDDING) if leg in found}
         if held:
             legs[Mode.KEYWORD] = with_holders(legs[Mode.KEYWORD], held)
@@ -145,6 +145,7 @@ class Searcher:
             embedding_weight=config.embedding_weight,
             scales=self._scales(asked, legs),
             cut=frozenset(leg for leg, candidates in legs.items() if len(candidates) >= depth),
+            sizes=self.statistics().sizes,
         )
         ranking = rank(legs, how, group=asked.query.group)
         return led(ranking, self._strengths(asked.query, held)) if held else ranking
@@ -185,4 +186,4 @@ class Searcher:
         catalog, collection = self._catalog, self.collection
         version = collection.config.model
         vectors = catalog.moments.get(collection, catalog.models.get(version).fingerprint) if version else None
-        return Statistics(catalog.moments.get_terms(collection), vectors, catalog.documents.count(collection))
+        return Statistics(catalog.moments.get_terms(collection), vectors, catalog.chunks.sizes(collection))

@@ -67,41 +67,40 @@ def test_scores_that_are_all_alike_never_divide_by_zero() -> None:
 
 
 def test_three_passages_weigh_one_a_half_and_a_quarter() -> None:
-    assert fusion.aggregate([4.0, 4.0, 4.0]) == pytest.approx(4.0)
-    assert fusion.aggregate([4.0, 3.0, 2.8]) == pytest.approx((4.0 + 0.5 * 3.0 + 0.25 * 2.8) / 1.75)
+    assert fusion.aggregate([4.0, 4.0, 4.0], 3) == pytest.approx(4.0)
+    assert fusion.aggregate([4.0, 3.0, 2.8], 9) == pytest.approx((4.0 + 0.5 * 3.0 + 0.25 * 2.8) / 1.75)
 
 
-def test_a_poor_or_absent_passage_counts_as_six_tenths_of_the_best() -> None:
-    expected = (5.0 + 0.5 * 3.0 + 0.25 * 3.0) / 1.75
-    assert fusion.aggregate([5.0]) == pytest.approx(expected)
-    assert fusion.aggregate([5.0, 2.9]) == pytest.approx(expected)
-    assert fusion.aggregate([5.0, 1.0, -7.0]) == pytest.approx(expected)
+def test_a_poor_or_absent_passage_counts_as_a_share_of_the_best_that_falls_with_the_size() -> None:
+    assert fusion.aggregate([5.0], 1) == pytest.approx((5.0 + 0.75 * 4.5) / 1.75)  # .9 at the most
+    assert fusion.aggregate([5.0, 2.4], 9) == pytest.approx((5.0 + 0.75 * 2.5) / 1.75)  # 1.5 / sqrt(9) = .5
+    assert fusion.aggregate([5.0, 1.0, -7.0], 100) == pytest.approx((5.0 + 0.75 * 1.5) / 1.75)  # .3 at the least
 
 
 def test_a_document_below_the_average_is_as_bad_as_its_best_passage() -> None:
-    assert fusion.aggregate([-2.0]) == pytest.approx(-2.0)
-    assert fusion.aggregate([-2.0, -3.0]) == pytest.approx(-2.0)
+    assert fusion.aggregate([-2.0], 1) == pytest.approx(-2.0)
+    assert fusion.aggregate([-2.0, -3.0], 9) == pytest.approx(-2.0)
 
 
 def test_a_fourth_passage_counts_nothing() -> None:
-    three = fusion.keyword_documents(candidates((1, 9, 4.0), (2, 9, 3.0), (3, 9, 3.0)), UNIT)
-    four = fusion.keyword_documents(candidates((1, 9, 4.0), (2, 9, 3.0), (3, 9, 3.0), (4, 9, 3.0)), UNIT)
+    three = fusion.keyword_documents(candidates((1, 9, 4.0), (2, 9, 3.0), (3, 9, 3.0)), UNIT, {9: 4})
+    four = fusion.keyword_documents(candidates((1, 9, 4.0), (2, 9, 3.0), (3, 9, 3.0), (4, 9, 3.0)), UNIT, {9: 4})
     assert three.z == four.z
 
 
 def test_a_document_that_shares_no_word_scored_zero_in_the_keyword_leg() -> None:
-    leg = fusion.keyword_documents(candidates((1, 9, 6.0)), Scale(1.0, 2.0))
-    assert leg.of(9) == pytest.approx((2.5 + 0.5 * 1.5 + 0.25 * 1.5) / 1.75)
+    leg = fusion.keyword_documents(candidates((1, 9, 6.0)), Scale(1.0, 2.0), {9: 9})
+    assert leg.of(9) == pytest.approx((2.5 + 0.75 * 1.25) / 1.75)
     assert leg.of(8) == -0.5
 
 
 def test_a_document_behind_the_cut_gets_the_middle_between_the_average_and_the_last_returned() -> None:
     found = candidates((1, 9, 0.9), (2, 8, 0.5))
     scale = Scale(0.1, 0.1)
-    assert fusion.embedding_documents(found, scale, is_cut=True).floor == pytest.approx(2.0)
-    assert fusion.embedding_documents(found, scale, is_cut=False).floor == 0.0
-    assert fusion.embedding_documents(found, Scale(0.8, 0.1), is_cut=True).floor == 0.0
-    assert fusion.embedding_documents([], scale, is_cut=True).floor == 0.0
+    assert fusion.embedding_documents(found, scale, {}, is_cut=True).floor == pytest.approx(2.0)
+    assert fusion.embedding_documents(found, scale, {}, is_cut=False).floor == 0.0
+    assert fusion.embedding_documents(found, Scale(0.8, 0.1), {}, is_cut=True).floor == 0.0
+    assert fusion.embedding_documents([], scale, {}, is_cut=True).floor == 0.0
 
 
 def test_a_convex_combination_weighs_the_legs_and_gives_the_floor_to_the_absent() -> None:
@@ -139,16 +138,18 @@ def test_fusion_does_not_depend_on_the_order_of_its_input(
     assert fusion.ranked(plain) == fusion.ranked(other)
 
 
-@given(st.lists(st.floats(-10, 10), min_size=1, max_size=3))
-def test_an_aggregate_lies_between_six_tenths_of_the_best_passage_and_the_best(passages: list[float]) -> None:
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=3), st.integers(3, 500))
+def test_an_aggregate_lies_between_three_tenths_of_the_best_passage_and_the_best(
+    passages: list[float], size: int
+) -> None:
     ordered = sorted(passages, reverse=True)
-    value = fusion.aggregate(ordered)
+    value = fusion.aggregate(ordered, size)
     assert value <= ordered[0] + 1e-9
-    assert value >= (0.6 * ordered[0] if ordered[0] > 0 else ordered[0]) - 1e-9
+    assert value >= (0.3 * ordered[0] if ordered[0] > 0 else ordered[0]) - 1e-9
 
 
-@given(st.lists(st.floats(-10, 10), min_size=1, max_size=2), st.floats(-10, 10))
-def test_another_passage_never_lowers_a_document(passages: list[float], another: float) -> None:
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=2), st.floats(-10, 10), st.integers(3, 500))
+def test_a_passage_found_besides_never_lowers_a_document(passages: list[float], another: float, size: int) -> None:
     alone = sorted(passages, reverse=True)
     together = sorted([*passages, min(another, alone[-1])], reverse=True)
-    assert fusion.aggregate(together) >= fusion.aggregate(alone) - 1e-9
+    assert fusion.aggregate(together, size) >= fusion.aggregate(alone, size) - 1e-9

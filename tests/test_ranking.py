@@ -18,12 +18,17 @@ def found(keyword: list[tuple[int, int, float]], embedding: list[tuple[int, int,
 
 
 def how(method: str = "calibrated", *, weight: float = 0.5) -> Fusion:
-    return Fusion(method, weight, {KEYWORD: UNIT, EMBEDDING: UNIT})
+    return Fusion(method, weight, {KEYWORD: UNIT, EMBEDDING: UNIT}, sizes={2: 3})
 
 
 def one(z: float) -> float:
     """What a document with a single passage of this z-score counts."""
-    return z * (1 + 0.6 * 0.75) / 1.75
+    return z * (1 + 0.9 * 0.75) / 1.75
+
+
+def long(z: float) -> float:
+    """What a document of three passages counts, of which one has this z-score and the others are poor."""
+    return z * (1 + 1.5 / 3**0.5 * 0.75) / 1.75
 
 
 BOTH = found(
@@ -36,7 +41,7 @@ def test_documents_are_ranked_by_the_convex_combination_of_their_aggregates() ->
     ranking = rank(BOTH, how(), group=True)
     assert ranking.order == (2, 1, 3)
     assert ranking.scores == pytest.approx(
-        {1: 0.5 * one(5) + 0.5 * one(1), 2: 0.5 * 4 + 0.5 * one(2), 3: 0.5 * 0 + 0.5 * one(3)}
+        {1: 0.5 * one(5) + 0.5 * one(1), 2: 0.5 * 4 + 0.5 * long(2), 3: 0.5 * 0 + 0.5 * one(3)}
     )
 
 

@@ -37,7 +37,7 @@ def create(
     k1: Annotated[float, typer.Option(min=0.0, max=10.0, help="BM25: how soon repetition saturates.")] = 1.2,
     b: Annotated[float, typer.Option(min=0.0, max=1.0, help="BM25: how much long chunks are discounted.")] = 0.75,
     fusion: Annotated[str, typer.Option(help="calibrated or rrf.")] = "calibrated",
-    embedding_weight: Annotated[float, typer.Option(min=0.0, max=1.0, help="The embedding leg's share.")] = 0.7,
+    embedding_weight: Annotated[float, typer.Option(min=0.0, max=1.0, help="The embedding leg's share.")] = 0.75,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -137,6 +137,17 @@ class Chunks:
         with self._database.read() as connection:
             return list(connection.execute(statement).scalars())
 
+    def sizes(self, collection: Collection) -> dict[int, int]:
+        """Return how many chunks each document has, by the document's row."""
+        table = schema.chunks
+        statement = (
+            select(table.c.document_id, func.count())
+            .where(table.c.collection_id == collection.id)
+            .group_by(table.c.document_id)
+        )
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(statement)}
+
     def lengths(self, collection: Collection) -> tuple[int, float]:
         """How many chunks there are, and their mean length in weighted terms (0.0 for none)."""
         table = schema.chunks

@@ -29,7 +29,7 @@ class CollectionConfig:
     b: float = 0.75
     fusion: str = "calibrated"
     """calibrated (a convex combination of z-scores) or rrf."""
-    embedding_weight: float = 0.7
+    embedding_weight: float = 0.75
     """The embedding leg's share in a calibrated fusion; the keyword leg has the rest."""
 
     @classmethod

@@ -34,8 +34,9 @@ class Database:
     """The engine of one catalog. Reads see a snapshot; writes are serialised and durable when they return."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
         self._engine = _engine(url)
+        self.shown_url = self._engine.url.render_as_string(hide_password=True)
+        """The URL as messages may show it."""
         self._snapshot = _Snapshot()
 
     @contextmanager
@@ -63,9 +64,9 @@ class Database:
             with self._engine.connect().execution_options(tandem_begin=begin) as connection, connection.begin():
                 yield connection
         except OperationalError as error:
-            raise CatalogError(f"The catalog {self.url} did not answer: {_reason(error)}.") from error
+            raise CatalogError(f"The catalog {self.shown_url} did not answer: {_reason(error)}.") from error
         except DBAPIError as error:
-            raise CatalogError(f"The catalog {self.url} refused a statement: {_reason(error)}.") from error
+            raise CatalogError(f"The catalog {self.shown_url} refused a statement: {_reason(error)}.") from error
 
     def prepare(self) -> None:
         """Create the schema in an empty database; raise SchemaMismatch when it is older or newer than this Tandem."""
@@ -73,7 +74,7 @@ class Database:
         if revision is None:
             self.migrate()
         elif revision != SCHEMA_REVISION:
-            raise SchemaMismatch(_mismatch(self.url, revision))
+            raise SchemaMismatch(_mismatch(self.shown_url, revision))
 
     def revision(self) -> str | None:
         """The schema revision the database is at; None when it is empty."""
@@ -95,7 +96,7 @@ class Database:
             try:
                 command.upgrade(config, "head")
             except CommandError as error:
-                raise SchemaMismatch(_mismatch(self.url, str(self.revision()))) from error
+                raise SchemaMismatch(_mismatch(self.shown_url, str(self.revision()))) from error
 
     def close(self) -> None:
         """Release every connection."""
@@ -109,7 +110,7 @@ def _engine(url: str) -> Engine:
         raise CatalogError(f"TANDEM_CATALOG_URL is {url!r}, which is not a database URL.") from error
     is_sqlite = parsed.get_backend_name() == "sqlite"
     if is_sqlite and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(parsed.database).parent)
     try:
         engine = create_engine(parsed, pool_pre_ping=not is_sqlite)
     except (ImportError, SQLAlchemyError) as error:
@@ -118,6 +119,15 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin)
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CatalogError(
+            f"The folder {str(folder)!r} cannot be made ({error.strerror}); point --home at one that can be written."
+        ) from error
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
