@@ -117,8 +117,7 @@ def test_a_pipe_named_like_a_document_does_not_stop_the_listing(tmp_path: Path) 
 def test_a_name_that_is_not_utf8_is_a_failure_that_can_be_printed(tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/bad\xff.md"
     try:
-        with open(name, "wb") as file:
-            file.write(b"x")
+        Path(os.fsdecode(name)).write_text("x")
     except OSError:
         pytest.skip("this file system takes only UTF-8 names")
     (problem,) = problems(opened(tmp_path))

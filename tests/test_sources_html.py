@@ -127,9 +127,10 @@ def test_monstrous_pages_end(source: str) -> None:
 
 
 _PIECES = st.sampled_from(
-    ["<html>", "<body>", "<main>", "</main>", "<p>", "<li>", "<table>", "<tr>", "<td>", "<pre>", "</pre>", "<br>", "<a href=x>"]
-    + ["</a>", "<h1>", "</h1>", "<script>", "</script>", "<!--", "-->", "<?xml version='1.0' encoding='x'?>", "text ", "é", "\x00"]
-    + ["&#xD800;", "<nav>", "</nav>", "<title>", "</title>", "<div class=sidebar>", "</div>", "</table>", "</ul>"]
+    ["<html>", "<body>", "<main>", "</main>", "<p>", "<li>", "<table>", "<tr>", "<td>", "<pre>", "</pre>",
+     "<br>", "<a href=x>", "</a>", "<h1>", "</h1>", "<script>", "</script>", "<!--", "-->",
+     "<?xml version='1.0' encoding='x'?>", "text ", "é", "\x00", "&#xD800;", "<nav>", "</nav>", "<title>",
+     "</title>", "<div class=sidebar>", "</div>", "</table>", "</ul>"]
 )  # fmt: skip
 
 

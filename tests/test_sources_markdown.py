@@ -279,10 +279,10 @@ def test_monstrous_markdown_ends(source: str) -> None:
 
 
 _PIECES = st.sampled_from(
-    ["---\n", "+++\n", "# ", "- ", "> ", "```", "~~~\n", "`", "[a](b)", "![", "{{", "}}", "{% raw %}", "%}", "<b>"]
-    + ["</b>", "<!--", "|a|\n|-|\n", "///", ":::", "!!! x\n    ", "import a from 'b'\n", "export {", "{#", "\n"]
-    + ["\n\n", "    ", "a", "é", "\ufeff", "\x00", "&amp;", "[^1]", "title: x\n"]
-)
+    ["---\n", "+++\n", "# ", "- ", "> ", "```", "~~~\n", "`", "[a](b)", "![", "{{", "}}", "{% raw %}", "%}",
+     "<b>", "</b>", "<!--", "|a|\n|-|\n", "///", ":::", "!!! x\n    ", "import a from 'b'\n", "export {", "{#",
+     "\n", "\n\n", "    ", "a", "é", "\ufeff", "\x00", "&amp;", "[^1]", "title: x\n"]
+)  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)

@@ -82,9 +82,10 @@ def test_links_are_found_with_their_sentences() -> None:
     assert {link.sentence for link in links} == {"See the other or this first."}
 
 
-def test_no_file_is_included_and_no_raw_html_let_through(tmp_path: object) -> None:
+def test_no_file_is_included_and_no_raw_html_let_through() -> None:
     source = (
-        "Text.\n\n.. include:: /etc/hostname\n\n.. literalinclude:: /etc/hostname\n\n.. raw:: html\n\n   <b>raw</b>\n\n"
+        "Text.\n\n.. include:: /etc/hostname\n\n.. literalinclude:: /etc/hostname\n\n"
+        ".. raw:: html\n\n   <b>raw</b>\n\n"
         ".. csv-table::\n   :file: /etc/hostname\n\n.. raw:: html\n   :file: /etc/hostname\n"
     )
     assert [block.text for block in rst(source).blocks] == ["Text."]
@@ -130,7 +131,8 @@ def test_a_file_without_text_is_skipped(parse: Parse) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["`" * 50_000, "*" * 50_000, "|a|\n" * 15_000, "=\n" * 4_000, "".join(" " * n + ".. note::\n\n" for n in range(300)),
+    ["`" * 50_000, "*" * 50_000, "|a|\n" * 15_000, "=\n" * 4_000,
+     "".join(" " * n + ".. note::\n\n" for n in range(300)),
      ":a:`" * 10_000, "`a`_ " * 10_000, ".. |a| replace:: |a|\n" * 500],
     ids=lambda source: source[:6],
 )  # fmt: skip
@@ -143,9 +145,10 @@ def test_monstrous_restructuredtext_ends(source: str) -> None:
 
 
 _PIECES = st.sampled_from(
-    ["=====\n", "-----\n", "Title\n", "- ", "* ", "1. ", ".. note::\n", ".. x:: y\n", "   ", "::\n\n", "``", "`", "*", "**", "|a|"]
-    + [":f:`x`", "_ ", "`a <b>`_", "\n", "\n\n", "+--+\n|a |\n+--+\n", ".. [1] x\n", "[1]_ ", ".. _a: b\n", ":a: b\n", ">>> x\n"]
-    + ["| line\n", "-a  opt\n", "é", ".. role:: z\n", ".. class:: z\n", ".. |a| image:: b\n", ".. date::\n", ".. table::\n"]
+    ["=====\n", "-----\n", "Title\n", "- ", "* ", "1. ", ".. note::\n", ".. x:: y\n", "   ", "::\n\n", "``",
+     "`", "*", "**", "|a|", ":f:`x`", "_ ", "`a <b>`_", "\n", "\n\n", "+--+\n|a |\n+--+\n", ".. [1] x\n",
+     "[1]_ ", ".. _a: b\n", ":a: b\n", ">>> x\n", "| line\n", "-a  opt\n", "é", ".. role:: z\n",
+     ".. class:: z\n", ".. |a| image:: b\n", ".. date::\n", ".. table::\n"]
 )  # fmt: skip
 
 

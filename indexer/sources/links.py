@@ -88,6 +88,7 @@ class LinkIndex:
     def _by_path(self, path: str) -> str | None:
         if path in self._items:
             return path
+        path = "" if path == "." else path
         return None if path.startswith("..") else self._pages.get(_page(path))
 
     def _by_permalink(self, path: str) -> str | None:
