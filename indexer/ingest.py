@@ -11,7 +11,7 @@ from pathlib import Path
 
 from indexer.cleaning import partitioned
 from indexer.pipeline import Pipeline
-from indexer.plan import Plan, PlannedItem, make_plan, pipeline_hash
+from indexer.plan import Plan, PlannedItem, make_plans
 from indexer.sources.base import Problem, Source, SourceOptions
 from retrieval.catalog import Batch, DocumentKey, DocumentRecord
 from retrieval.errors import Skipped, TandemError
@@ -87,34 +87,26 @@ class Ingest:
         *,
         on_commit: Callable[[], None] | None = None,
     ) -> None:
-        self.summary = Summary()
-        self.plans: list[Plan] = []
+        catalog, collection = pipeline.catalog, pipeline.collection
+        found = make_plans(catalog, collection, sources, options=options, settings=pipeline.settings)
+        self.plans = found.plans
+        self.summary = Summary(
+            new=found.new,
+            changed=found.changed,
+            unchanged=found.unchanged,
+            gone=len(found.gone),
+            problems=list(found.problems),
+        )
         self._pipeline = pipeline
         self._on_commit = on_commit or (lambda: None)
         self._on_progress: OnProgress = lambda _: None
         self._started = time.monotonic()
         self._done_bytes = 0
-        self._keys = pipeline.catalog.documents.keys(pipeline.collection)
+        self._keys = catalog.documents.keys(collection)
         self._seen: set[str] = set()
         self._before: dict[tuple[str, str], set[str]] = defaultdict(set)
         for key, known in self._keys.items():
             self._before[known.root, known.item_key].add(key)
-        for source in sources:
-            self._plan(source, options)
-
-    def _plan(self, source: Source, options: SourceOptions) -> None:
-        pipeline = pipeline_hash(source, options, self._pipeline.settings)
-        try:
-            plan = make_plan(self._pipeline.catalog, self._pipeline.collection, source, pipeline)
-        except TandemError as error:
-            self.summary.problems.append(Problem(source.root, str(error), skipped=False))
-            return
-        self.plans.append(plan)
-        self.summary.new += plan.new
-        self.summary.changed += plan.changed
-        self.summary.unchanged += plan.unchanged
-        self.summary.gone += len(plan.gone)
-        self.summary.problems.extend(plan.problems)
 
     def run(self, on_progress: OnProgress | None = None, *, prune: bool = False) -> Summary:
         """Do what was planned; with `prune`, delete what is gone. A document that fails never stops the others."""

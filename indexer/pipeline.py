@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from indexer.chunking import CHUNKER_VERSION, Chunker
 from indexer.fields import FIELDS_VERSION, indexed_text
 from retrieval.analysis import ANALYZER_VERSION, Analyzer
-from retrieval.catalog import Batch, Catalog, Collection, DocumentRecord, IndexedChunk, text_hash
+from retrieval.catalog import Batch, Catalog, Collection, CollectionConfig, DocumentRecord, IndexedChunk, text_hash
 from retrieval.encoder import Encoder
 from retrieval.keyword import chunk_frequencies, length
 from retrieval.types import Chunk, Document
@@ -35,13 +35,7 @@ class Pipeline:
     @property
     def settings(self) -> Mapping[str, object]:
         """What decides, besides the source, what a document becomes."""
-        return {
-            "chunker": CHUNKER_VERSION,
-            "chunk_tokens": self.collection.config.chunk_tokens,
-            "model": self.encoder.fingerprint,
-            "analyzer": f"{ANALYZER_VERSION}/{FIELDS_VERSION}",
-            "language": self.collection.config.language,
-        }
+        return pipeline_settings(self.collection.config, self.encoder.fingerprint)
 
     def prepare(self, document: Document, item_key: str) -> DocumentRecord:
         """Chunk and analyse a document."""
@@ -73,3 +67,14 @@ class Pipeline:
     def commit(self, batch: Batch) -> None:
         """Write a batch of documents whose texts are embedded: one transaction."""
         self.catalog.documents.put(self.collection, batch, self.analyzer.words)
+
+
+def pipeline_settings(config: CollectionConfig, fingerprint: str) -> Mapping[str, object]:
+    """Return what decides, besides the source, what a document becomes; `fingerprint` is the model's."""
+    return {
+        "chunker": CHUNKER_VERSION,
+        "chunk_tokens": config.chunk_tokens,
+        "model": fingerprint,
+        "analyzer": f"{ANALYZER_VERSION}/{FIELDS_VERSION}",
+        "language": config.language,
+    }

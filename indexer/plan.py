@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from indexer.sources.base import Item, Problem, Source, SourceOptions
@@ -56,6 +56,56 @@ def pipeline_hash(source: Source, options: SourceOptions, settings: Mapping[str,
     chosen = [options.format, options.base_url, dict(options.metadata), options.id_prefix]
     canonical = json.dumps([source.version, chosen, settings], sort_keys=True, default=str)
     return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """The plans of several sources, and what cannot be read, sources that cannot be listed among it."""
+
+    plans: tuple[Plan, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def new(self) -> int:
+        """How many items were never ingested."""
+        return sum(plan.new for plan in self.plans)
+
+    @property
+    def changed(self) -> int:
+        """How many items are different now."""
+        return sum(plan.changed for plan in self.plans)
+
+    @property
+    def unchanged(self) -> int:
+        """How many items need nothing."""
+        return sum(plan.unchanged for plan in self.plans)
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """Keys of items that are no longer there."""
+        return tuple(key for plan in self.plans for key in plan.gone)
+
+
+def make_plans(
+    catalog: Catalog,
+    collection: Collection,
+    sources: Sequence[Source],
+    *,
+    options: SourceOptions,
+    settings: Mapping[str, object],
+) -> Plans:
+    """Plan each source; `settings` are those of the pipeline. A source that cannot be listed is a problem."""
+    plans: list[Plan] = []
+    problems: list[Problem] = []
+    for source in sources:
+        try:
+            plan = make_plan(catalog, collection, source, pipeline_hash(source, options, settings))
+        except TandemError as error:
+            problems.append(Problem(source.root, str(error), skipped=False))
+        else:
+            plans.append(plan)
+            problems.extend(plan.problems)
+    return Plans(tuple(plans), tuple(problems))
 
 
 def make_plan(catalog: Catalog, collection: Collection, source: Source, pipeline: str) -> Plan:

@@ -61,15 +61,21 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger().setLevel(level if level in logging.getLevelNamesMapping() else "WARNING")
     try:
-        app()
+        app(prog_name="tandem")
     except UsageError as error:
-        typer.echo(f"tandem: {error}", err=True)
+        _say(error)
         sys.exit(WRONG_USAGE)
     except TandemError as error:
-        typer.echo(f"tandem: {error}", err=True)
+        _say(error)
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _say(error: TandemError) -> None:
+    """Print an error as one line; what it quotes may hold line breaks or what a terminal would obey."""
+    line = " ".join(str(error).split())
+    typer.echo("tandem: " + "".join(c if c.isprintable() else "\ufffd" for c in line), err=True)
 
 
 if __name__ == "__main__":

@@ -209,3 +209,11 @@ def test_reads_inside_a_read_share_its_snapshot(catalog: Catalog) -> None:
         assert catalog.collections.list() == []
     assert [collection.name for collection in catalog.collections.list()] == ["later"]
     another.close()
+
+
+def test_a_catalog_that_does_not_answer_is_named_without_its_password() -> None:
+    pytest.importorskip("psycopg", reason="the extra 'postgres' is not installed")
+    with pytest.raises(CatalogError) as failed:
+        Catalog.open("postgresql+psycopg://me:secret@127.0.0.1:1/tandem")
+    assert "me:***@" in str(failed.value)
+    assert "secret" not in str(failed.value)

@@ -31,7 +31,7 @@ def list_collections(context: typer.Context, home: HomeOption = None, as_json: J
 @collections.command()
 def create(
     context: typer.Context,
-    name: Annotated[str, typer.Argument()],
+    name: Annotated[str, typer.Argument(help="Lower-case letters, digits, '-' and '_'.")],
     language: Annotated[str, typer.Option(help=f"Stems and stop words: {', '.join(LANGUAGES)}.")] = "english",
     chunk_tokens: Annotated[int, typer.Option(min=16, max=4096, help="Tokens of a chunk at the most.")] = 200,
     k1: Annotated[float, typer.Option(min=0.0, max=10.0, help="BM25: how soon repetition saturates.")] = 1.2,
@@ -60,7 +60,7 @@ def create(
 @collections.command()
 def delete(
     context: typer.Context,
-    name: Annotated[str, typer.Argument()],
+    name: Annotated[str, typer.Argument(help="The collection, as `tandem collections list` names it.")],
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -50,7 +50,9 @@ def list_documents(
 @documents.command()
 def show(
     context: typer.Context,
-    document_id: Annotated[str, typer.Argument(metavar="ID")],
+    document_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The document, as `tandem documents list` names it.")
+    ],
     home: HomeOption = None,
     collection: CollectionOption = DEFAULT,
     as_json: JsonOption = False,
@@ -74,7 +76,9 @@ def show(
 @documents.command()
 def delete(
     context: typer.Context,
-    ids: Annotated[list[str], typer.Argument(metavar="ID ...")],
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID ...", help="The documents, as `tandem documents list` names them.")
+    ],
     home: HomeOption = None,
     collection: CollectionOption = DEFAULT,
     as_json: JsonOption = False,

@@ -11,11 +11,12 @@ import typer
 
 from indexer.apply import IndexOwner, open_index
 from indexer.ingest import Ingest, Summary
-from indexer.pipeline import Pipeline
+from indexer.pipeline import Pipeline, pipeline_settings
+from indexer.plan import Plans, make_plans
 from indexer.progress import ProgressLine, duration
 from indexer.reindex import check_analyzer
-from indexer.sources import SourceOptions, open_source
-from retrieval.catalog import Collection
+from indexer.sources import Problem, Source, SourceOptions, open_source
+from retrieval.catalog import Collection, CollectionConfig
 from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, note, opened, print_json, print_line
 from retrieval.errors import IndexBusy, UsageError
 from retrieval.home import Home
@@ -55,19 +56,31 @@ def ingest(
             id_prefix=id_prefix,
         )
         found = [source for location in sources for source in open_source(location, options)]
-        target, encoder = opened_home.prepared(collection)
-        pipeline = Pipeline.of(opened_home.catalog, target, encoder)
         if dry_run:
-            run = Ingest(pipeline, found, options)
-            _print_plan(run, as_json)
+            plans = _planned(opened_home, collection, found, options)
+            _print_plan(plans, as_json)
+            problems: Sequence[Problem] = plans.problems
         else:
+            target, encoder = opened_home.prepared(collection)
+            pipeline = Pipeline.of(opened_home.catalog, target, encoder)
             check_analyzer(opened_home.catalog, target)
             with ExitStack() as stack:
                 index = _Index(opened_home, target, stack)
                 run = _run(Ingest(pipeline, found, options, on_commit=index.apply), prune=prune)
                 index.finish()
             _print_summary(run.summary, as_json)
-        raise typer.Exit(1 if run.summary.failures else 0)
+            problems = run.summary.problems
+        raise typer.Exit(0 if all(problem.skipped for problem in problems) else 1)
+
+
+def _planned(home: Home, name: str, sources: Sequence[Source], options: SourceOptions) -> Plans:
+    """Plan without making the collection or loading its model; of a collection that is not there, all is new."""
+    known = {collection.name: collection for collection in home.catalog.collections.list()}
+    target = known.get(name, Collection(0, name, CollectionConfig(), ""))
+    version = target.config.model
+    fingerprint = home.catalog.models.get(version).fingerprint if version else ""
+    settings = pipeline_settings(target.config, fingerprint)
+    return make_plans(home.catalog, target, sources, options=options, settings=settings)
 
 
 def _run(run: Ingest, *, prune: bool) -> Ingest:
@@ -137,27 +150,25 @@ def _metadata(pairs: Sequence[str]) -> dict[str, JsonValue]:
     return metadata
 
 
-def _print_plan(run: Ingest, as_json: bool) -> None:
-    todo = [(plan.source.root, planned) for plan in run.plans for planned in plan.todo]
-    gone = [(plan.source.root, key) for plan in run.plans for key in plan.gone]
+def _print_plan(plans: Plans, as_json: bool) -> None:
+    todo = [planned for plan in plans.plans for planned in plan.todo]
     if as_json:
         print_json(
             {
-                "new": [planned.item.key for _, planned in todo if planned.is_new],
-                "changed": [planned.item.key for _, planned in todo if not planned.is_new],
-                "unchanged": run.summary.unchanged,
-                "gone": [key for _, key in gone],
-                "problems": [asdict(problem) for problem in run.summary.problems],
+                "new": [planned.item.key for planned in todo if planned.is_new],
+                "changed": [planned.item.key for planned in todo if not planned.is_new],
+                "unchanged": plans.unchanged,
+                "gone": list(plans.gone),
+                "problems": [asdict(problem) for problem in plans.problems],
             }
         )
         return
-    for _, planned in todo:
+    for planned in todo:
         print_line(f"{'new' if planned.is_new else 'changed':<8} {planned.item.key}")
-    for _, key in gone:
+    for key in plans.gone:
         print_line(f"{'gone':<8} {key}")
-    summary = run.summary
-    print_line(f"{summary.new} new, {summary.changed} changed, {summary.unchanged} unchanged, {summary.gone} gone")
-    _print_problems(summary, print_line)
+    print_line(f"{plans.new} new, {plans.changed} changed, {plans.unchanged} unchanged, {len(plans.gone)} gone")
+    _print_problems(plans.problems, print_line)
 
 
 def _print_summary(summary: Summary, as_json: bool) -> None:
@@ -176,11 +187,12 @@ def _print_summary(summary: Summary, as_json: bool) -> None:
     )
     if summary.gone and not summary.deleted:
         print_line(f"{summary.gone} items are gone from the source; --prune deletes their documents.")
-    _print_problems(summary, print_line)
+    _print_problems(summary.problems, print_line)
 
 
-def _print_problems(summary: Summary, show: Callable[[str], None]) -> None:
-    for title, problems in (("Skipped", summary.skipped), ("Failed", summary.failures)):
+def _print_problems(told: Sequence[Problem], show: Callable[[str], None]) -> None:
+    for title, skipped in (("Skipped", True), ("Failed", False)):
+        problems = [problem for problem in told if problem.skipped == skipped]
         if not problems:
             continue
         show(f"{title} ({len(problems)}):")

@@ -51,7 +51,7 @@ def add(
 @models.command()
 def show(
     context: typer.Context,
-    version: Annotated[str, typer.Argument()],
+    version: Annotated[str, typer.Argument(help="The model, as `tandem models list` names it.")],
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -28,7 +28,7 @@ def status(context: typer.Context, home: HomeOption = None, as_json: JsonOption 
         collections = [_collection_status(opened_home, c) for c in opened_home.catalog.collections.list()]
         body = {
             "home": str(opened_home.settings.home),
-            "catalog": opened_home.settings.resolved_catalog_url,
+            "catalog": opened_home.catalog.database.shown_url,
             "store": opened_home.settings.store,
             "collections": collections,
         }
@@ -78,6 +78,7 @@ def doctor(
                 if diagnosis.unembedded:
                     _, encoder = opened_home.prepared(collection)
                     embed_missing(Pipeline.of(opened_home.catalog, target, encoder))
+                    diagnosis = examine(owner)
                 diagnosis = run_repair(owner, diagnosis)
     _print_diagnosis(diagnosis, as_json)
     raise typer.Exit(0 if diagnosis.is_healthy else 1)
