@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -118,8 +120,6 @@ def test_the_service_and_the_commands_beside_it_tell_the_same(place: Place, tmp_
         refused = place.run("collections", "delete", "default")
         assert refused.returncode == 1
         assert service.address in refused.stderr
-        unknown = place.run("search", "x", "--collection", "nowhere")
-        assert (unknown.returncode, unknown.stdout) == (1, "")
         code, seconds, said = service.stop(signal.SIGTERM)
     assert (code, said) == (0, "")
     assert seconds < 3
@@ -151,6 +151,19 @@ def test_an_empty_home_is_served_and_filled_over_http_by_twenty_at_once(place: P
     assert seconds < 3
 
 
+def test_the_longest_link_and_too_large_a_body_are_answered(place: Place) -> None:
+    with served(place) as service:
+        service.post("/v1/documents", {"documents": [{"id": "dog", "text": "犬"}]})
+        longest = service.get(f"/v1/search?q={urllib.parse.quote('犬' * 10_000)}&k=1")
+        assert longest["hits"][0]["document"]["id"] == "dog"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            service.post("/v1/documents", {"documents": [{"id": "a", "text": "x" * 40_000_000}]})
+        assert refused.value.code == 413
+        assert refused.value.headers["Content-Type"] == "application/problem+json"
+        assert "fewer documents" in json.load(refused.value)["detail"]
+
+
+@pytest.mark.slow
 def test_stopping_does_not_wait_for_a_long_request(place: Place) -> None:
     words = "river house bread garden wheel"
     long = [{"id": str(n), "text": "\n\n".join(f"# {n} {i}\n\n{words * 20}" for i in range(300))} for n in range(40)]
@@ -164,6 +177,7 @@ def test_stopping_does_not_wait_for_a_long_request(place: Place) -> None:
     assert seconds < 6
 
 
+@pytest.mark.slow
 def test_serving_on_ipv6_loopback_answers_there(place: Place) -> None:
     if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
         pytest.skip("no IPv6 on this machine")
@@ -195,6 +209,7 @@ def test_a_port_in_use_is_one_clear_line(place: Place) -> None:
     assert re.fullmatch(rf"tandem: Cannot listen on 127\.0\.0\.1 port {port}: .*--port\.\n", done.stderr)
 
 
+@pytest.mark.slow
 def test_a_second_service_on_a_home_is_one_clear_line(place: Place) -> None:
     with served(place) as service:
         service.post("/v1/documents", {"documents": [{"id": "a", "text": "A bear."}]})

@@ -1,7 +1,6 @@
 """The REST interface: what it answers, and that every error is a problem document."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -234,15 +233,9 @@ def test_unknown_paths_and_methods_are_problems_too(client: TestClient) -> None:
     assert answer.headers["allow"] in ("GET", "POST")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8080", "localhost", "LOCALHOST:1", "[::1]", "[::1]:8080"])
-def test_requests_for_this_machine_are_answered(client: TestClient, host: str) -> None:
-    assert client.get("/healthz", headers={"host": host}).json()["status"] == "ok"
-
-
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost:80:80", "", "[::1", "::1", "é"])
-def test_requests_for_another_host_are_refused(client: TestClient, host: str) -> None:
-    answer = client.get("/healthz", headers={b"host": host.encode("latin-1")})
-    assert_problem(answer, 400, "Host")
+def test_a_request_for_another_host_is_refused(client: TestClient) -> None:
+    assert client.get("/healthz").json()["status"] == "ok"
+    assert_problem(client.get("/healthz", headers={"host": "evil.example"}), 400, "evil.example")
 
 
 def test_a_body_over_the_limit_is_refused_declared_or_not(client: TestClient) -> None:
@@ -298,23 +291,3 @@ def test_the_description_names_every_answer_and_gives_examples_that_work(client:
     for name, path in (("SearchRequest", "/v1/search"), ("DocumentsRequest", "/v1/documents")):
         example = description["components"]["schemas"][name]["examples"][0]
         assert client.post(path, json=example).status_code == 200
-
-
-def test_the_docs_page_describes_everything_without_another_host(client: TestClient) -> None:
-    answer = client.get("/docs")
-    assert answer.headers["content-type"].startswith("text/html")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert "<script" not in answer.text
-    assert set(re.findall(r'(?:src|href)="([^"#]+)', answer.text)) == {"docs.css", "openapi.json"}
-    for said in (
-        "GET /v1/search",
-        "POST /v1/documents",
-        "curl",
-        f"{BASE}/v1/search?q=",
-        "DocumentBody",
-        "at most 1000",
-    ):
-        assert said in answer.text
-    anchors = set(re.findall(r'href="#([^"]+)"', answer.text))
-    assert anchors <= set(re.findall(r'id="([^"]+)"', answer.text))
-    assert client.get("/docs.css").headers["content-type"].startswith("text/css")

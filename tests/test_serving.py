@@ -15,7 +15,7 @@ from indexer.apply import open_index
 from indexer.doctor import examine
 from indexer.pipeline import Pipeline
 from indexer.submission import Submitted, submit
-from retrieval.errors import IndexBusy, NotFound, StoreError
+from retrieval.errors import IndexBusy, ModelError, NotFound, StoreError
 from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.search import Searcher
@@ -137,6 +137,18 @@ def test_a_failing_poll_is_not_the_last(home: Home, elsewhere: Home, monkeypatch
             assert polled.wait(WITHIN_S)
         commit(elsewhere, "a goat")
         assert soon(lambda: found(serving, "goat") == ["a goat"])
+
+
+def test_a_model_that_could_not_be_loaded_is_tried_again(home: Home, settings: Settings) -> None:
+    commit(home, "a puppy")
+    home.close()
+    folder = settings.models_dir / "tiny"
+    folder.rename(folder.with_name("away"))
+    with opened(settings) as afresh, Serving(afresh) as serving:
+        with pytest.raises(ModelError):
+            serving.search("default", Query("dog"))
+        folder.with_name("away").rename(folder)
+        assert serving.search("default", Query("dog")).hits[0].document_id == "a puppy"
 
 
 def test_one_collections_trouble_does_not_hold_up_another(

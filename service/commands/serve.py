@@ -3,6 +3,8 @@
 import ipaddress
 import os
 import socket
+import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -35,6 +37,18 @@ def serve(
             server = Server(create_app(serving, hosts=(*LOOPBACK_HOSTS, _for_url(host))), serving)
             note(f"Tandem answers at {address} (the interface is described at {address}/docs). Ctrl-C ends it.")
             server.run(sockets=[listener])
+    _leave_unfinished_work()
+
+
+def _leave_unfinished_work() -> None:
+    """End the process here when a request it waited for no longer is still at work, everything being flushed.
+
+    Such a thread is most likely inside the model, whose runtime aborts the process if the interpreter ends around it.
+    """
+    if any(thread.daemon for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _is_loopback(host: str) -> bool:
