@@ -16,6 +16,8 @@ Vocabulary = Mapping[str, int]
 
 MIN_LENGTH: Final = 3
 """Shorter words are never corrected: everything is near them."""
+MAX_WORDS: Final = 32
+"""Words of a query that are looked at: longer ones are pasted, and each unknown word costs milliseconds."""
 MIN_HALF: Final = 3
 """Letters that each half of a split word has at least."""
 _OTHER_FIRST_LETTER: Final = 0.5
@@ -51,7 +53,7 @@ def did_you_mean(
     Two neighbouring words, one of them unknown, that are one known word together ("todo lists" for "todolists") are
     keyed by both.
     """
-    words = analyzer.typed(query)
+    words = analyzer.typed(query)[:MAX_WORDS]
     found: dict[str, tuple[str, ...]] = {}
     for first, second in pairwise(words):
         joined = first.text + second.text

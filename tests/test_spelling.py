@@ -109,3 +109,9 @@ def test_a_hundred_thousand_words_are_searched_fast() -> None:
     started = time.perf_counter()
     assert "evaluation" in suggest("evalution", words)
     assert time.perf_counter() - started < 0.3  # 0.01 s on two idle cores
+
+
+def test_only_the_first_words_of_a_pasted_text_are_looked_at() -> None:
+    text = "known " * 31 + "todolist todolits"
+    found = did_you_mean(Analyzer("english"), text, vocabulary={"known": 1, "todolists": 1})
+    assert list(found) == ["todolist"]
