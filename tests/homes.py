@@ -1,5 +1,6 @@
 """Homes for tests: a catalog, the tiny model and an index in a folder, and sources whose every step is seen."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import pytest
 
 from indexer.apply import IndexOwner, open_index
 from indexer.chunking import Chunker
@@ -227,3 +230,46 @@ def write_pages(folder: Path, pages: Mapping[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class Cli:
+    """Runs commands in this process, as `tandem` would."""
+
+    capture: pytest.CaptureFixture[str]
+    patch: pytest.MonkeyPatch
+
+    @classmethod
+    def on(cls, home: Path, model: Path, *, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> "Cli":
+        """Commands on this home, whatever TANDEM_ variables there were."""
+        for name in [name for name in os.environ if name.startswith("TANDEM_")]:
+            patch.delenv(name)
+        for name, value in environment(home, model).items():
+            patch.setenv(name, value)
+        return cls(capture, patch)
+
+    def __call__(self, *arguments: str) -> Outcome:
+        from service.cli import main
+
+        self.capture.readouterr()
+        self.patch.setattr(sys, "argv", ["tandem", *arguments])
+        try:
+            main()
+            code: Any = 0
+        except SystemExit as exit_:
+            code = exit_.code or 0
+        out, err = self.capture.readouterr()
+        return Outcome(code, out, err)

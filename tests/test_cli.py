@@ -7,17 +7,15 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from service.cli import app, main
-from tests.homes import REPOSITORY, environment, tandem, write_pages
+from service.cli import app
+from tests.homes import REPOSITORY, Cli, environment, tandem, write_pages
 
 POSTS = {
     "bread.md": "---\ntitle: Bread\nyear: 2020\n---\n\nBake a loaf of bread with yeast.\n",
@@ -25,38 +23,6 @@ POSTS = {
     "errors.txt": "The code E0425 says that a name is unknown.\n",
     "more.jsonl": '{"_id": "cat", "title": "Kittens", "text": "A kitten sleeps."}\n',
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True, slots=True)
-class Cli:
-    """Runs commands in this process, as `tandem` would."""
-
-    capture: pytest.CaptureFixture[str]
-    patch: pytest.MonkeyPatch
-
-    def __call__(self, *arguments: str) -> Outcome:
-        self.capture.readouterr()
-        self.patch.setattr(sys, "argv", ["tandem", *arguments])
-        try:
-            main()
-            code: Any = 0
-        except SystemExit as exit_:
-            code = exit_.code or 0
-        out, err = self.capture.readouterr()
-        return Outcome(code, out, err)
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +43,7 @@ def library(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, posts: P
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_model: Path, library: Path) -> Cli:
     """Commands on the library."""
-    for name, value in environment(library, tiny_model).items():
-        if name.startswith("TANDEM_"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.delenv("TANDEM_STORE", raising=False)
-    return Cli(capsys, monkeypatch)
+    return Cli.on(library, tiny_model, capture=capsys, patch=monkeypatch)
 
 
 @pytest.fixture

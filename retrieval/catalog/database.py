@@ -34,6 +34,7 @@ class Database:
     """The engine of one catalog. Reads see a snapshot; writes are serialised and durable when they return."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self._engine = _engine(url)
         self.shown_url = self._engine.url.render_as_string(hide_password=True)
         """The URL as messages may show it."""
