@@ -34,8 +34,9 @@ class Database:
     """The engine of one catalog. Reads see a snapshot; writes are serialised and durable when they return."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
         self._engine = _engine(url)
+        self.url = self._engine.url.render_as_string(hide_password=True)
+        """The database's URL as messages show it, without a password."""
         self.shown_url = self._engine.url.render_as_string(hide_password=True)
         """The URL as messages may show it."""
         self._snapshot = _Snapshot()
