@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from retrieval.analysis import Analyzer
 from retrieval.catalog import Catalog, Collection, ShownChunk, ShownDocument
 from retrieval.ranking import RankedPassage, Ranking
-from retrieval.snippets import highlight
+from retrieval.snippets import Highlighter
 from retrieval.spelling import did_you_mean
 from retrieval.types import Hit, Passage
 
@@ -30,19 +30,15 @@ class Presenter:
         shown = {item: ranking.passages[item][:PASSAGES_A_HIT] for item in ranking.order[:k]}
         chunks = self._catalog.chunks.shown(passage.id for passages in shown.values() for passage in passages)
         documents = self._catalog.documents.shown({chunk.document for chunk in chunks.values()})
-        terms = self._analyzer.query_terms(text)
+        highlighter = Highlighter(self._analyzer, self._analyzer.query_terms(text))
         hits: list[Hit] = []
         for item, ranked in shown.items():
             present = [passage for passage in ranked if passage.id in chunks]
             if not present or (document := documents.get(chunks[present[0].id].document)) is None:
                 continue
-            passages = tuple(self._passage(passage, chunks[passage.id], terms) for passage in present)
+            passages = tuple(_passage(passage, chunks[passage.id], highlighter) for passage in present)
             hits.append(_hit(len(hits) + 1, ranking, item, document, passages))
         return tuple(hits)
-
-    def _passage(self, passage: RankedPassage, chunk: ShownChunk, terms: Mapping[str, float]) -> Passage:
-        highlights = highlight(chunk.text, terms, analyzer=self._analyzer)
-        return Passage(chunk.id, chunk.headings, chunk.text, highlights, passage.score, passage.legs)
 
     def did_you_mean(self, text: str) -> dict[str, tuple[str, ...]]:
         """Return known words for each word of the query that the collection does not know."""
@@ -55,6 +51,11 @@ class Presenter:
         if vocabulary is None:
             vocabulary = self._vocabulary = self._catalog.vocabulary.all(self._collection)
         return did_you_mean(self._analyzer, text, vocabulary=vocabulary)
+
+
+def _passage(passage: RankedPassage, chunk: ShownChunk, highlighter: Highlighter) -> Passage:
+    highlights = highlighter.highlight(chunk.text)
+    return Passage(chunk.id, chunk.headings, chunk.text, highlights, passage.score, passage.legs)
 
 
 def _hit(rank: int, ranking: Ranking, item: int, document: ShownDocument, passages: tuple[Passage, ...]) -> Hit:

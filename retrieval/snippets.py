@@ -75,32 +75,33 @@ class Excerpt:
         return "".join(parts)
 
 
-def highlight(
-    text: str, terms: Mapping[str, float], *, analyzer: Analyzer, max_chars: int = MAX_CHARS, markup: Markup = HTML
-) -> str:
-    """Return the passage of at most `max_chars` characters of the text that matches best, rendered.
+class Highlighter:
+    """Highlights texts for one query; many texts cost less with one highlighter. Not thread-safe.
 
-    `terms` are index terms and their weights, as `Analyzer.query_terms` gives them. Marks, escapes and ellipses come on
-    top of `max_chars`.
+    `terms` are index terms and their weights, as `Analyzer.query_terms` gives them.
     """
-    return excerpt(text, terms, analyzer=analyzer, max_chars=max_chars).rendered(markup)
 
+    def __init__(self, analyzer: Analyzer, terms: Mapping[str, float]) -> None:
+        self._terms = terms
+        self._spotter = analyzer.spotter(terms)
 
-def excerpt(text: str, terms: Mapping[str, float], *, analyzer: Analyzer, max_chars: int = MAX_CHARS) -> Excerpt:
-    """Find the window with the greatest weight of distinct terms; the text's beginning where nothing matches."""
-    found = matches(text, terms, analyzer)
-    start, end = _window(text, _densest(found, max_chars), max_chars)
-    return Excerpt(text, start, end, _marks(found, start, end))
+    def highlight(self, text: str, *, max_chars: int = MAX_CHARS, markup: Markup = HTML) -> str:
+        """Return the passage of at most `max_chars` characters of the text that matches best, rendered.
 
+        Marks, escapes and ellipses come on top of `max_chars`.
+        """
+        return self.excerpt(text, max_chars=max_chars).rendered(markup)
 
-def matches(text: str, terms: Mapping[str, float], analyzer: Analyzer) -> list[Match]:
-    """List the stretches of a text that stand for one of the terms, by ascending start."""
-    found = [
-        Match(start, end, term, terms[term])
-        for start, end, span_terms in analyzer.spans(text, terms)
-        for term in span_terms
-    ]
-    return sorted(found, key=lambda match: (match.start, match.end))
+    def excerpt(self, text: str, *, max_chars: int = MAX_CHARS) -> Excerpt:
+        """Find the window with the greatest weight of distinct terms; the text's beginning where nothing matches."""
+        found = self._matches(text)
+        start, end = _window(text, _densest(found, max_chars), max_chars)
+        return Excerpt(text, start, end, _marks(found, start, end))
+
+    def _matches(self, text: str) -> list[Match]:
+        """List the stretches of a text that stand for one of the terms, by ascending start."""
+        found = [Match(start, end, term, self._terms[term]) for start, end, term in self._spotter.spots(text)]
+        return sorted(found, key=lambda match: (match.start, match.end))
 
 
 def _densest(found: Sequence[Match], max_chars: int) -> tuple[int, int]:

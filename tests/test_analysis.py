@@ -239,7 +239,7 @@ def test_a_query_of_one_character_finds_it_in_a_longer_run() -> None:
 
 def test_spans_point_into_the_original_text() -> None:
     text = "Café: asyncio.to_thread, xs 23"
-    found = {(text[start:end], term) for start, end, span_terms in ENGLISH.spans(text) for term in span_terms}
+    found = {(text[start:end], term) for start, end, term in ENGLISH.spotter().spots(text)}
     assert found >= {
         ("Café", "cafe"),
         ("asyncio.to_thread", "asyncio.to_thread"),
@@ -293,9 +293,9 @@ def test_any_text_gives_bounded_terms_and_true_offsets(text: str) -> None:
     counts = ENGLISH.terms(text)
     assert all(0 < len(term) <= 64 for term in counts)
     assert sum(counts.values()) <= 8 * len(text) + 1
-    spans = list(ENGLISH.spans(text))
+    spans = ENGLISH.spotter().spots(text)
     assert all(0 <= start < end <= len(text) for start, end, _ in spans)
-    assert {term for _, _, span_terms in spans for term in span_terms} == set(counts)
+    assert {term for _, _, term in spans} == set(counts)
     assert set(ENGLISH.query_terms(text)) <= set(counts)
     assert {identifier.term for identifier in ENGLISH.identifiers(text)} <= set(counts)
     assert all(word for word in ENGLISH.words(text))

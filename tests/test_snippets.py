@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.analysis import Analyzer
-from retrieval.snippets import BOLD, ELLIPSIS, PLAIN, excerpt, highlight
+from retrieval.snippets import BOLD, ELLIPSIS, PLAIN, Highlighter
 
 ENGLISH = Analyzer()
 
 
 def marked(text: str, query: str, max_chars: int = 300) -> str:
-    return highlight(text, ENGLISH.query_terms(query), analyzer=ENGLISH, max_chars=max_chars)
+    return Highlighter(ENGLISH, ENGLISH.query_terms(query)).highlight(text, max_chars=max_chars)
 
 
 def test_word_forms_of_the_query_are_marked() -> None:
@@ -53,8 +53,8 @@ def test_the_window_lies_where_most_query_words_are() -> None:
 
 def test_a_rarer_word_with_more_weight_draws_the_window() -> None:
     text = "alpha " + "filler " * 50 + "beta"
-    assert "<mark>beta</mark>" in highlight(text, {"alpha": 0.5, "beta": 1.0}, analyzer=ENGLISH, max_chars=60)
-    assert "<mark>alpha</mark>" in highlight(text, {"alpha": 1.0, "beta": 1.0}, analyzer=ENGLISH, max_chars=60)
+    assert "<mark>beta</mark>" in Highlighter(ENGLISH, {"alpha": 0.5, "beta": 1.0}).highlight(text, max_chars=60)
+    assert "<mark>alpha</mark>" in Highlighter(ENGLISH, {"alpha": 1.0, "beta": 1.0}).highlight(text, max_chars=60)
 
 
 def test_a_text_without_a_match_shows_its_beginning() -> None:
@@ -63,7 +63,7 @@ def test_a_text_without_a_match_shows_its_beginning() -> None:
 
 def test_cuts_fall_between_words() -> None:
     text = "consideration " * 20 + "cache " + "consideration " * 20
-    window = excerpt(text, {"cach": 1.0}, analyzer=ENGLISH, max_chars=90)
+    window = Highlighter(ENGLISH, {"cach": 1.0}).excerpt(text, max_chars=90)
     assert set(text[window.start : window.end].split()) == {"consideration", "cache"}
 
 
@@ -74,14 +74,14 @@ def test_a_whole_text_has_no_ellipsis_and_keeps_its_lines() -> None:
 
 def test_a_terminal_shows_bold_and_obeys_nothing_in_the_text() -> None:
     text = "a cache \x1b[2J\u202e wiped"
-    found = highlight(text, {"cach": 1.0}, analyzer=ENGLISH, markup=BOLD)
+    found = Highlighter(ENGLISH, {"cach": 1.0}).highlight(text, markup=BOLD)
     assert found == "a \x1b[1mcache\x1b[22m \ufffd[2J\ufffd wiped"
-    assert highlight(text, {"cach": 1.0}, analyzer=ENGLISH, markup=PLAIN) == "a cache \ufffd[2J\ufffd wiped"
+    assert Highlighter(ENGLISH, {"cach": 1.0}).highlight(text, markup=PLAIN) == "a cache \ufffd[2J\ufffd wiped"
 
 
 def test_a_match_longer_than_the_window_is_cut() -> None:
     name = "a_" * 100 + "b"
-    window = excerpt(name, dict.fromkeys(ENGLISH.terms(name), 1.0), analyzer=ENGLISH, max_chars=20)
+    window = Highlighter(ENGLISH, dict.fromkeys(ENGLISH.terms(name), 1.0)).excerpt(name, max_chars=20)
     assert window.end - window.start <= 20
 
 
@@ -114,7 +114,7 @@ def test_a_snippet_is_safe_and_a_stretch_of_its_source(text: str, query: str, ma
     assert ">" not in bare
     assert found.count("<mark>") == found.count("</mark>")
     inner = html.unescape(bare)
-    window = excerpt(text, ENGLISH.query_terms(query + " " + text[:20]), analyzer=ENGLISH, max_chars=max_chars)
+    window = Highlighter(ENGLISH, ENGLISH.query_terms(query + " " + text[:20])).excerpt(text, max_chars=max_chars)
     stretch = text[window.start : window.end]
     assert len(stretch) <= max_chars
     assert stretch in text

@@ -1,23 +1,21 @@
 """The analyzer: the one way from text to index terms, for documents, queries and highlights alike."""
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
 from retrieval.analysis.identifiers import Identifier
 from retrieval.analysis.lexicon import SECONDARY_WEIGHT, lexicon_of
-from retrieval.analysis.pieces import Piece, Role
+from retrieval.analysis.pieces import Role
+from retrieval.analysis.spotting import Spotter
 from retrieval.analysis.stems import stemmer
 from retrieval.analysis.tokens import is_unspaced, located, surfaces
 from retrieval.analysis.words import Word
 
 ANALYZER_VERSION: Final = f"1+snowball-{version('snowballstemmer')}"
 """Recorded with an index: terms of two versions must not meet."""
-
-Span = tuple[int, int, tuple[str, ...]]
-"""(start, end, terms): text[start:end] stands for these index terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +83,6 @@ class Analyzer:
             words.append(Word(found[0].plain, start, start + len(token), parts))
         return words
 
-    def spans(self, text: str, wanted: Container[str] | None = None) -> Iterator[Span]:
-        """Yield every stretch of the text that stands for terms, token by token; stretches may overlap.
-
-        With `wanted`, only the stretches that stand for one of these terms.
-        """
-        lexicon = lexicon_of(self.language)
-        known: dict[str, list[Piece]] = {}  # most tokens of a text recur, and most stand for nothing wanted
-        for offset, token in located(text):
-            found = known.get(token)
-            if found is None:
-                found = [piece for piece in lexicon.pieces(token) if wanted is None or piece.term in wanted]
-                known[token] = found
-            for piece in found:
-                yield offset + piece.start, offset + piece.end, (piece.term,)
-        for pair in lexicon.pairs(text):
-            term = lexicon.pair_term(pair)
-            if wanted is None or term in wanted:
-                yield pair.start, pair.end, (term,)
+    def spotter(self, wanted: Container[str] | None = None) -> Spotter:
+        """Return what finds the stretches of texts that stand for these terms; by default for any."""
+        return Spotter(lexicon_of(self.language), wanted)
