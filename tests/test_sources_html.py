@@ -77,6 +77,16 @@ def test_a_title_loses_the_sites_name(head: str, title: str) -> None:
     assert document(f"<html><head>{head}</head><body><p>{FILLER}</p></body></html>").title == title
 
 
+def test_the_name_of_the_site_above_the_content_is_not_the_title() -> None:
+    page = (
+        "<html><head><title>Targets - The Book</title></head><body><div><h1>The Book</h1></div>"
+        f"<main><h1>Targets</h1><p>{FILLER}</p></main></body></html>"
+    )
+    found = document(page)
+    assert found.title == "Targets"
+    assert [block.text for block in found.blocks] == [FILLER.strip()]
+
+
 def test_links_of_a_file_stay_as_written_and_those_of_a_fetched_page_become_absolute_and_local() -> None:
     assert [link.target for link in document(PAGE).links] == ["pickle.html#x"]
     links = "<a href='b.html'>b</a> <a href='https://other.org/'>o</a> <a href='#x'>self</a> <a href='mailto:a@b'>m</a>"

@@ -93,7 +93,8 @@ def test_no_file_is_included_and_no_raw_html_let_through() -> None:
 
 def test_plain_text_has_paragraphs_headings_and_items() -> None:
     found = plain(
-        "My Notes\n========\n\nOne line\nand another.\n\nMORE THINGS\n\n- first\n  goes on\n- second\n\nPart\n----\nend."
+        "My Notes\n========\n\nOne line\nand another.\n\nMORE THINGS\n\n"
+        "- first\n  goes on\n- second\n\nPart\n----\nend."
     )
     assert found.title == "My Notes"
     assert found.blocks == (

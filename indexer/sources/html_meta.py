@@ -11,6 +11,9 @@ from indexer.sources.fields import web_address
 from retrieval.types import Metadata
 
 _SEPARATOR = re.compile(r"\s+[|·•»«—–-]+\s+|\s+::\s+|:\s+(?=[^:]*documentation$)")
+_OWN_HEADINGS = ".//main//h1 | .//article//h1"
+_OTHER_HEADINGS = ".//h1[not(ancestor::main or ancestor::article or ancestor::header or ancestor::nav)]"
+"""The first heading that <title> repeats is the page's, the content's before those of the site around it."""
 _PERMALINK_SIGN = re.compile(r"\s*[¶#§🔗]+\s*$")
 _CREATED = ("article:published_time", "datepublished", "date", "dc.date", "dcterms.created", "publish_date", "pubdate")
 _UPDATED = ("article:modified_time", "og:updated_time", "datemodified", "last-modified", "dcterms.modified")
@@ -62,7 +65,8 @@ def _title(root: Any, named: Mapping[str, str]) -> str:
     if named.get("og:title"):
         return named["og:title"]
     full = _words(next(root.iter("title"), None))
-    headings = [_PERMALINK_SIGN.sub("", _words(heading)) for heading in root.iter("h1")]
+    found = [*root.xpath(_OWN_HEADINGS), *root.xpath(_OTHER_HEADINGS)]
+    headings = [_PERMALINK_SIGN.sub("", _words(heading)) for heading in found]
     for heading in headings:
         if heading and (not full or heading.casefold() in full.casefold()):
             return heading
