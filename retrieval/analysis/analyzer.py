@@ -1,7 +1,7 @@
 """The analyzer: the one way from text to index terms, for documents, queries and highlights alike."""
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
@@ -83,6 +83,6 @@ class Analyzer:
             words.append(Word(found[0].plain, start, start + len(token), parts))
         return words
 
-    def spotter(self, wanted: Container[str] | None = None) -> Spotter:
+    def spotter(self, wanted: Collection[str] | None = None) -> Spotter:
         """Return what finds the stretches of texts that stand for these terms; by default for any."""
         return Spotter(lexicon_of(self.language), wanted)
