@@ -337,9 +337,9 @@ def test_any_text_can_be_ingested_and_read_back(bench: Workbench, text: str, tit
     assert shown.text == text.replace("\x00", "\ufffd")
 
 
-def test_an_interrupted_ingest_continues_where_it_stopped(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.ingest.BATCH_DOCUMENTS", 1)
-    source = three()
+@pytest.fixture
+def interrupted(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Workbench:
+    """An ingest of three documents that was killed after the first."""
     commit = Pipeline.commit
 
     def dies(self: Pipeline, batch: Batch) -> None:
@@ -347,14 +347,27 @@ def test_an_interrupted_ingest_continues_where_it_stopped(bench: Workbench, monk
             raise KeyboardInterrupt
         commit(self, batch)
 
-    monkeypatch.setattr(Pipeline, "commit", dies)
-    with pytest.raises(KeyboardInterrupt):
-        bench.ingest(source)
+    with monkeypatch.context() as patch:
+        patch.setattr("indexer.ingest.BATCH_DOCUMENTS", 1)
+        patch.setattr(Pipeline, "commit", dies)
+        with pytest.raises(KeyboardInterrupt):
+            bench.ingest(three())
     assert bench.ids() == ["a.md"]
-    monkeypatch.setattr(Pipeline, "commit", commit)
-    summary = bench.ingest(source)
-    assert bench.ids() == ["a.md", "b.md", "c.md"]
+    return bench
+
+
+def test_an_interrupted_ingest_continues_where_it_stopped(interrupted: Workbench) -> None:
+    summary = interrupted.ingest(three())
+    assert interrupted.ids() == ["a.md", "b.md", "c.md"]
     assert summary.embedded == 1  # the batch that was not committed had been embedded, and embeddings are kept
+    assert interrupted.ingest(three()).unchanged == 3
+
+
+def test_a_file_deleted_after_an_interrupted_ingest_is_pruned(interrupted: Workbench) -> None:
+    rest = Pages.of(page("b.md", "Water."), page("c.md", "Stone."))
+    assert interrupted.ingest(rest).gone == 1
+    assert interrupted.ingest(rest, prune=True).deleted == 1
+    assert interrupted.ids() == ["b.md", "c.md"]
 
 
 def test_progress_ends_with_everything_done(bench: Workbench) -> None:

@@ -102,11 +102,14 @@ class Documents:
                 _forget_item(connection, collection.id, root, key)
 
     def items(self, collection: Collection, root: str) -> dict[str, str]:
-        """Return the hash of each item of a source root as last ingested, by key."""
-        table = schema.items
+        """Return the hash of each item of a source root as last ingested, by key; empty for one ingested in part."""
+        table, documents = schema.items, schema.documents
         mine = (table.c.collection_id == collection.id, table.c.root == root)
+        held = (documents.c.collection_id == collection.id, documents.c.root == root)
         with self._database.read() as connection:
-            return {row.key: row.content_hash for row in connection.execute(select(table).where(*mine))}
+            in_part = connection.execute(select(documents.c.item_key).where(*held).distinct()).scalars()
+            whole = connection.execute(select(table.c.key, table.c.content_hash).where(*mine))
+            return dict.fromkeys(in_part, "") | {row.key: row.content_hash for row in whole}
 
     def keys(self, collection: Collection) -> dict[str, DocumentKey]:
         """Return where every document came from and what it held, by document id."""
