@@ -162,14 +162,15 @@ class Searcher:
         statistics = self.statistics()
         scales: dict[str, Scale] = {}
         for leg, candidates in legs.items():
-            scores = [candidate.score for candidate in candidates]
-            scales[leg] = fusion.observed_scale(scores, len(scores))
+            points = statistics.terms.points if leg == Mode.KEYWORD and statistics.terms else len(candidates)
+            scales[leg] = fusion.observed_scale([candidate.score for candidate in candidates], points)
         if asked.terms is not None and statistics.terms and statistics.terms.points:
             known = statistics.terms.of(asked.terms.indices)
             means, variances = fusion.term_moments(
                 asked.terms.values, known.idf, known.sums, known.squares, known.points
             )
-            scales[Mode.KEYWORD] = fusion.keyword_scale(means, variances)
+            if variances.any():  # else the statistics are older than every word of the query
+                scales[Mode.KEYWORD] = fusion.keyword_scale(means, variances)
         if asked.vector is not None and statistics.vectors:
             vectors = statistics.vectors
             scales[Mode.EMBEDDING] = fusion.embedding_scale(asked.vector, vectors.mean, vectors.covariance)

@@ -319,3 +319,15 @@ def test_metadata_dates_and_tags_are_shown_with_a_hit(bench: Workbench) -> None:
     hit = bench.search("garden").hits[0]
     assert hit.url == "https://example.org/one"
     assert hit.metadata == {"deep": {"er": [1, None, "x"]}, "created": "2021-05-01", "tags": ["green"]}
+
+
+def test_a_word_newer_than_the_statistics_gets_a_score_of_this_world(bench: Workbench) -> None:
+    bench.put(*(page(f"{n}.md", f"A garden, number {n}.") for n in range(30)))
+    with bench.index() as owner:
+        searcher = Searcher(bench.home.catalog, bench.collection, owner.store, lambda: bench.encoder)
+        searcher.statistics()
+        bench.put(*(page(f"{n}.md", f"A garden, number {n}.") for n in range(30)), page("new.md", "A zeppelin."))
+        owner.apply_pending()
+        hit = searcher.search(Query("zeppelin", mode=Mode.KEYWORD)).hits[0]
+    assert hit.document_id == "new.md"
+    assert 1 < hit.score < 100
