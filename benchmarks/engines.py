@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,7 +76,6 @@ class Lance:
     def __init__(self, encode: EncodeQuery) -> None:
         self._encode = encode
         self._folder = tempfile.TemporaryDirectory(prefix="tandem-benchmark-")
-        os.environ.setdefault("LANCE_LOG", "error")  # it warns of a coming change at every query
         lancedb: Any = importlib.import_module("lancedb")
         self._fts: Any = importlib.import_module("lancedb.index").FTS
         self._database = lancedb.connect(self._folder.name)
@@ -92,8 +90,8 @@ class Lance:
     def search(self, text: str) -> list[str]:
         """Search both legs."""
         query = self._table.search(query_type="hybrid", vector_column_name="vector", fts_columns="text")
-        found = query.vector(self._encode(text)).text(text).limit(DEPTH).select(["document"]).to_list()
-        return _distinct(row["document"] for row in found)
+        found = query.vector(self._encode(text)).text(text).limit(DEPTH).to_arrow()
+        return _distinct(found["document"].to_pylist())
 
 
 PEERS: tuple[type[Txtai] | type[Lance], ...] = (Txtai, Lance)
