@@ -1,5 +1,6 @@
 """The `tandem` command: every package's sub-commands, one place where errors become one line."""
 
+import gc
 import logging
 import os
 import sys
@@ -70,6 +71,8 @@ def main() -> None:
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        gc.freeze()  # an interpreter that ends would look for garbage once more, among everything
 
 
 def _say(error: TandemError) -> None:

@@ -10,6 +10,7 @@ from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption,
 from retrieval.errors import ModelError
 from retrieval.filter_parsing import parse_where
 from retrieval.home import Home
+from retrieval.lazy_commands import imported
 from retrieval.query import Query
 from retrieval.results import SearchResult
 from retrieval.stores import index_folder
@@ -65,6 +66,7 @@ def _search(home: Home, collection: Collection, query: Query) -> SearchResult:
             logger.info("%s", error)
     if query.mode is not Mode.KEYWORD and collection.config.model:
         home.encoder_soon(collection)
-    from service.local_search import local_search  # importing it takes as long as loading the model beside it
+    imported("service.local_search")  # this takes as long as loading the model, beside it
+    from service.local_search import local_search
 
     return local_search(home, collection, query)
