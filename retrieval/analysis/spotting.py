@@ -38,6 +38,8 @@ class Spotter:
 
     def _within(self, token: str) -> tuple[Spot, ...]:
         pieces, wanted = self._lexicon.pieces(token), self._wanted
+        if wanted is not None and len(pieces) == 1 and pieces[0].term not in wanted:
+            return ()
         return tuple([(p.start, p.end, p.term) for p in pieces if wanted is None or p.term in wanted])
 
     def _pairs(self, text: str) -> list[Spot]:
