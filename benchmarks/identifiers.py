@@ -13,6 +13,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from indexer.apply import open_index
@@ -105,7 +106,7 @@ def main() -> None:
         queries = queries_of(home.catalog, collection, options.count, options.seed)
         with open_index(home.settings, home.catalog, collection) as index:
             index.apply_pending()
-            searcher = Searcher(home.catalog, collection, index.store, lambda c=collection: home.encoder(c))
+            searcher = Searcher(home.catalog, collection, index.store, partial(home.encoder, collection))
             wrong = misses(searcher, queries)
         print(f"{name}: {len(queries) - len(wrong)} of {len(queries)} right at rank 1")
         for query, first in wrong:
