@@ -17,8 +17,8 @@ RARE = 20
 RARE_SHARE = 0.01
 """...or at most this share of a large collection; beyond, it is the collection's subject and tells nothing."""
 RARE_IN_PROSE = 5
-"""In a longer question it is one word among others, and leads only when it is this rare. Measured on scientific claims
-(p53, mRNA in dozens of abstracts), leading without a bound costs .01 nDCG@10, with this one nothing."""
+"""In a longer question it is one word among others, and leads only when it is this rare (p53 stands in dozens of
+abstracts and is seldom the point)."""
 WHOLE_QUERY_SHARE = 0.6
 """A weak identifier (kube-apiserver) leads only when it makes up this much of the query."""
 
