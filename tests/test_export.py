@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from retrieval.errors import ModelError
-from retrieval.model_folder import ModelFolder, Precision
+from retrieval.model_folder import GRAPH, ModelFolder, Precision
 from retrieval.model_source import SourceModel
 from retrieval.models import ModelStore
 from retrieval.settings import Settings
@@ -24,16 +24,17 @@ MAKE_MODEL = """
 import sys
 import torch
 from sentence_transformers import SentenceTransformer, models
-from transformers import BertConfig, BertModel, BertTokenizerFast
+import transformers
 torch.manual_seed(1)
-folder = sys.argv[1]
+folder, family = sys.argv[1:]
 letters = "abcdefghijklmnopqrstuvwxyz"
 words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *("##" + letter for letter in letters)]
 open(folder + "/words.txt", "w").write("\\n".join(words))
-config = BertConfig(vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
-                    intermediate_size=64, max_position_embeddings=64)
-BertModel(config).half().save_pretrained(folder + "/bert")
-BertTokenizerFast(vocab=folder + "/words.txt").save_pretrained(folder + "/bert")
+config = getattr(transformers, family + "Config")(
+    vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+    max_position_embeddings=64, pad_token_id=0)
+getattr(transformers, family + "Model")(config).half().save_pretrained(folder + "/bert")
+transformers.BertTokenizerFast(vocab=folder + "/words.txt").save_pretrained(folder + "/bert")
 transformer = models.Transformer(folder + "/bert", max_seq_length=40)
 pooling = models.Pooling(32, pooling_mode="cls")
 dense = models.Dense(32, 24)
@@ -88,16 +89,26 @@ def test_an_export_that_differs_is_refused(tiny_model: Path) -> None:
         export._parity(tiny_model, [encoder_vectors, encoder_vectors], 0.9999)
 
 
+def fused_layers(model: Path) -> int:
+    """How many layers of an exported graph have their attention as one operator."""
+    import onnx
+
+    graph = onnx.load(str(model / GRAPH), load_external_data=False).graph
+    return sum(node.op_type == "Attention" for node in graph.node)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("sentence_transformers") is None, reason="needs the extra train")
-def test_cls_pooling_a_dense_layer_prompts_and_half_precision_export(tmp_path: Path) -> None:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    subprocess.run([sys.executable, "-c", MAKE_MODEL, str(tmp_path)], check=True, capture_output=True, env=environment)
+@pytest.mark.parametrize(("family", "fused"), [("Bert", 2), ("MPNet", 0)])
+def test_cls_pooling_a_dense_layer_prompts_and_half_precision_export(tmp_path: Path, family: str, fused: int) -> None:
+    make = [sys.executable, "-c", MAKE_MODEL, str(tmp_path), family]
+    subprocess.run(make, check=True, capture_output=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     encoder = ModelStore(Settings(home=tmp_path / "home"), export_in_subprocess).encoder(str(tmp_path / "model"))
     texts = ["a short one", "a very much longer text " * 40]
     assert (encoder.dimensions, encoder.max_tokens) == (24, 40)
     np.testing.assert_allclose(encoder.encode_queries(texts), np.load(tmp_path / "queries.npy"), atol=1e-5)
     np.testing.assert_allclose(encoder.encode_passages(texts), np.load(tmp_path / "passages.npy"), atol=1e-5)
+    assert fused_layers(encoder.folder.path) == fused
 
 
 @pytest.mark.slow
@@ -110,6 +121,7 @@ def test_the_default_model_exports_with_the_same_vectors(tmp_path: Path) -> None
     assert info.fingerprint == "17de23bd5d28bfd3"
     assert info.parity is not None
     assert info.parity > 0.9999
+    assert fused_layers(info.path) == 6
     store.verify(info.version)
     query, passage, other = encoder.encode_passages(
         ["How do I reset my password?", "Forgot your credentials? Change them here.", "Bake the bread for an hour."]
