@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from retrieval.analysis import ANALYZER_VERSION, LANGUAGES, Analyzer, tokens
 from retrieval.analysis.folding import fold
+from retrieval.analysis.lexicon import lexicon_of
 from retrieval.errors import UsageError
 
 ENGLISH = Analyzer()
@@ -247,6 +248,15 @@ def test_spans_point_into_the_original_text() -> None:
         ("thread", "thread"),
         ("xs 23", "xs23"),
     }
+
+
+@settings(deadline=None)
+@given(HOSTILE)
+def test_cutting_a_text_at_white_space_first_finds_the_same_stretches(text: str) -> None:
+    lexicon = lexicon_of("english")
+    by_token = [(at + p.start, at + p.end, p.term) for at, token in tokens.located(text) for p in lexicon.pieces(token)]
+    pairs = [(pair.start, pair.end, lexicon.pair_term(pair)) for pair in lexicon.pairs(text)]
+    assert sorted(ENGLISH.spotter().spots(text)) == sorted(by_token + pairs)
 
 
 def test_words_are_folded_and_not_stemmed() -> None:

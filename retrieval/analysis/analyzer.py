@@ -3,18 +3,17 @@
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Final
 
 from retrieval.analysis.identifiers import Identifier
 from retrieval.analysis.lexicon import SECONDARY_WEIGHT, lexicon_of
 from retrieval.analysis.pieces import Role
-from retrieval.analysis.spotting import Spotter
-from retrieval.analysis.stems import stemmer
+from retrieval.analysis.spotting import Spotter, spotters_of
+from retrieval.analysis.stems import SNOWBALL_VERSION, stemmer
 from retrieval.analysis.tokens import is_unspaced, located, surfaces
 from retrieval.analysis.words import Word
 
-ANALYZER_VERSION: Final = f"1+snowball-{version('snowballstemmer')}"
+ANALYZER_VERSION: Final = f"1+snowball-{SNOWBALL_VERSION}"
 """Recorded with an index: terms of two versions must not meet."""
 
 
@@ -85,4 +84,4 @@ class Analyzer:
 
     def spotter(self, wanted: Collection[str] | None = None) -> Spotter:
         """Return what finds the stretches of texts that stand for these terms; by default for any."""
-        return Spotter(lexicon_of(self.language), wanted)
+        return spotters_of(self.language).spotter(wanted)

@@ -11,9 +11,14 @@ from retrieval.analysis.identifiers import Identifier, is_code_shaped, is_strong
 from retrieval.analysis.pieces import Piece, Role, pieces, unspaced_terms
 from retrieval.analysis.stems import stemmer
 from retrieval.analysis.stopwords import stopwords
-from retrieval.analysis.tokens import Pair, is_unspaced, pairs
+from retrieval.analysis.tokens import Pair, is_unspaced, located, pairs
+
+Spot = tuple[int, int, str]
+"""(start, end, term): text[start:end] stands for this index term."""
 
 CACHED_TOKENS: Final = 1 << 16
+CACHED_ASKED: Final = 1 << 13
+"""Tokens of queries, remembered apart: what documents hold would push them out."""
 MAX_CACHED_LENGTH: Final = 80
 
 SECONDARY_WEIGHT: Final = 0.5
@@ -37,6 +42,10 @@ class Lexicon:
         self._stopwords = stopwords(language)
         self._plain_stopwords = frozenset(map(fold, self._stopwords))
         self._cached_pieces: Callable[[str], tuple[Piece, ...]] = lru_cache(CACHED_TOKENS)(self._pieces)
+        self._cached_asked: Callable[[str], tuple[Asked, ...]] = lru_cache(CACHED_ASKED)(self._asked)
+        self._cached_identifiers: Callable[[str, bool], tuple[Identifier, ...]] = lru_cache(CACHED_ASKED)(
+            self._identifiers
+        )
         self._cached_terms: Callable[[str], tuple[str, ...]] = lru_cache(CACHED_TOKENS)(self._terms)
 
     def _pieces(self, token: str) -> tuple[Piece, ...]:
@@ -58,6 +67,11 @@ class Lexicon:
     def _terms_of(self, token: str) -> tuple[str, ...]:
         return self._cached_terms(token) if len(token) <= MAX_CACHED_LENGTH else self._terms(token)
 
+    def spots(self, word: str) -> list[Spot]:
+        """Return what stands for a term in a stretch of text without white space."""
+        found = ((start, piece) for start, token in located(word) for piece in self.pieces(token))
+        return [(start + piece.start, start + piece.end, piece.term) for start, piece in found]
+
     def is_stopword(self, token: str) -> bool:
         return fold_case(token) in self._stopwords
 
@@ -68,34 +82,41 @@ class Lexicon:
     def pair_term(pair: Pair) -> str:
         return fold_case(pair.word + pair.number)
 
-    def asked(self, token: str) -> list[Asked]:
+    def asked(self, token: str) -> tuple[Asked, ...]:
         """Return what a query asks for with a token: of an unspaced run the bigrams, or its one character."""
+        return self._cached_asked(token) if len(token) <= MAX_CACHED_LENGTH else self._asked(token)
+
+    def _asked(self, token: str) -> tuple[Asked, ...]:
         found = self.pieces(token)
         if is_unspaced(token):
             bigrams = [piece for piece in found if piece.role is Role.WHOLE]
-            return [Asked(piece.term, 1.0, is_dispensable=False) for piece in bigrams or found]
+            return tuple([Asked(piece.term, 1.0, is_dispensable=False) for piece in bigrams or found])
         # The parts of user_id are a hint beside the name; those of well-known are the words, and the whole is a hint.
         primary = Role.WHOLE if is_strong(token) or len(found) == 1 else Role.PART
         is_stopword = self.is_stopword(token)
-        return [
+        return tuple(
             Asked(
                 piece.term,
                 1.0 if piece.role is primary else SECONDARY_WEIGHT,
                 is_dispensable=is_stopword or piece.plain in self._plain_stopwords,
             )
             for piece in found
-        ]
+        )
 
-    def identifiers(self, token: str, *, is_rooted: bool) -> list[Identifier]:
+    def identifiers(self, token: str, *, is_rooted: bool) -> tuple[Identifier, ...]:
         """Return a token as an identifier, or the strong parts of one that is not (the p53 of p53-dependent)."""
+        find = self._cached_identifiers if len(token) <= MAX_CACHED_LENGTH else self._identifiers
+        return find(token, is_rooted)
+
+    def _identifiers(self, token: str, is_rooted: bool) -> tuple[Identifier, ...]:  # lru_cache is quicker so
         names = self._names(token)
         if not names or is_unspaced(token):
-            return []
+            return ()
         if is_rooted or is_strong(token):
-            return [Identifier(token, names, strong=True)]
-        whole = [Identifier(token, names, strong=False)] if is_code_shaped(token) else []
+            return (Identifier(token, names, strong=True),)
+        whole = (Identifier(token, names, strong=False),) if is_code_shaped(token) else ()
         parts = ((piece, token[piece.start : piece.end]) for piece in self.pieces(token)[1:])
-        return whole + [Identifier(part, (piece.term,), strong=True) for piece, part in parts if is_strong(part)]
+        return (*whole, *(Identifier(part, (piece.term,), strong=True) for piece, part in parts if is_strong(part)))
 
     def _names(self, token: str) -> tuple[str, ...]:
         """Return the term of the whole token, then of those suffixes that are identifiers themselves."""

@@ -1,48 +1,102 @@
 """Where texts stand for some terms: what highlighting asks of many texts at once."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Set
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final
 
-from retrieval.analysis.lexicon import Lexicon
-from retrieval.analysis.tokens import matched
+from retrieval.analysis.lexicon import MAX_CACHED_LENGTH, Lexicon, Spot, lexicon_of
 
-Spot = tuple[int, int, str]
-"""(start, end, term): text[start:end] stands for this index term."""
+MET_WORDS: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """Words met in texts, and for each term those that hold it. Only grows; a full one is left for an empty one."""
+
+    words: set[str] = field(default_factory=set)
+    forms: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+class Spotters:
+    """Makes spotters of one language, and remembers for them all which words hold which terms. Thread-safe."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+        self._met = _Met()
+
+    def spotter(self, wanted: Collection[str] | None = None) -> "Spotter":
+        """Return what finds these terms; with None, every term."""
+        if len(self._met.words) > MET_WORDS:
+            self._met = _Met()
+        return Spotter(self._lexicon, _Met() if wanted is None else self._met, wanted)
 
 
 class Spotter:
-    """Finds the stretches of texts that stand for wanted terms; remembers which tokens do. Not thread-safe."""
+    """Finds the stretches of texts that stand for wanted terms. Not thread-safe.
 
-    def __init__(self, lexicon: Lexicon, wanted: Collection[str] | None = None) -> None:
-        """With `wanted` None, every term is."""
+    A text is cut at white space, which no token spans, because that costs a tenth of matching the token pattern; only
+    a word that holds a wanted term is looked at more closely.
+    """
+
+    def __init__(self, lexicon: Lexicon, met: _Met, wanted: Collection[str] | None) -> None:
         self._lexicon = lexicon
-        self._wanted = wanted
+        self._met = met
+        self._wanted = None if wanted is None else frozenset(wanted)
         # The term of a pair such as `xs 23` ends in its number.
         self._wants_pairs = wanted is None or any(term[-1].isdigit() for term in wanted)
-        self._known: dict[str, tuple[Spot, ...]] = {}
+        self._telling = {word for term in wanted or () for word in met.forms.get(term, ())}
+        self._spots: dict[str, list[Spot]] = {}
 
     def spots(self, text: str) -> list[Spot]:
-        """Return every stretch, token by token and then word-number pairs; stretches may overlap."""
-        known = self._known
-        found: list[Spot] = []
-        for match in matched(text):
-            token = match.group()
-            within = known.get(token)
-            if within is None:
-                within = known[token] = self._within(token)
-            if within:  # most tokens stand for nothing wanted
-                offset = match.start()
-                found += [(offset + start, offset + end, term) for start, end, term in within]
+        """Return every stretch, in no order; stretches may overlap."""
+        words = set(text.split())
+        if new := words.difference(self._met.words):
+            self._meet(new)
+        found = [
+            (place + start, place + end, term)
+            for word in self._telling & words
+            for place in _places(word, text)
+            for start, end, term in self._within(word)
+        ]
         if self._wants_pairs:
             found += self._pairs(text)
         return found
 
-    def _within(self, token: str) -> tuple[Spot, ...]:
-        pieces, wanted = self._lexicon.pieces(token), self._wanted
-        if wanted is not None and len(pieces) == 1 and pieces[0].term not in wanted:
-            return ()
-        return tuple([(p.start, p.end, p.term) for p in pieces if wanted is None or p.term in wanted])
+    def _meet(self, words: Set[str]) -> None:
+        for word in words:
+            terms = {term for _, _, term in self._lexicon.spots(word)}
+            if self._wanted is None or not self._wanted.isdisjoint(terms):
+                self._telling.add(word)
+            if len(word) <= MAX_CACHED_LENGTH:
+                for term in terms:
+                    self._met.forms[term].add(word)
+                self._met.words.add(word)  # last: whoever sees it here finds it under its terms
+
+    def _within(self, word: str) -> list[Spot]:
+        if word not in self._spots:
+            spots, wanted = self._lexicon.spots(word), self._wanted
+            self._spots[word] = [spot for spot in spots if wanted is None or spot[2] in wanted]
+        return self._spots[word]
 
     def _pairs(self, text: str) -> list[Spot]:
         pairs, wanted = self._lexicon.pairs(text), self._wanted
         spots = [(pair.start, pair.end, self._lexicon.pair_term(pair)) for pair in pairs]
         return [spot for spot in spots if wanted is None or spot[2] in wanted]
+
+
+def _places(word: str, text: str) -> Iterator[int]:
+    """Yield where a word stands in a text with white space, or nothing, on either side."""
+    place = text.find(word)
+    while place >= 0:
+        end = place + len(word)
+        if (place == 0 or text[place - 1].isspace()) and (end == len(text) or text[end].isspace()):
+            yield place
+        place = text.find(word, place + 1)
+
+
+@cache
+def spotters_of(language: str) -> Spotters:
+    """Return the one maker of a language's spotters."""
+    return Spotters(lexicon_of(language))

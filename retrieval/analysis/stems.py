@@ -1,10 +1,11 @@
 """Snowball stems, one cached stemmer a language."""
 
-import importlib
 import threading
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Final, Protocol, cast
+from typing import Final
+
+import Stemmer  # type: ignore[import-not-found]  # PyStemmer ships no types
 
 from retrieval.analysis.folding import fold_accents
 from retrieval.errors import UsageError
@@ -24,8 +25,8 @@ CACHED_STEMS: Final = 1 << 16
 _UNACCENTED: Final = frozenset({"english", "indonesian"})
 
 
-class _Snowball(Protocol):
-    def stemWord(self, word: str) -> str: ...  # noqa: N802 (the library's name)
+SNOWBALL_VERSION: Final = str(Stemmer.version())
+"""Of the algorithms; two versions may stem a word differently."""
 
 
 @cache
@@ -39,16 +40,17 @@ def stemmer(language: str) -> Callable[[str], str]:
         raise UsageError(f"Language {language!r} is unknown; choose one of {', '.join(LANGUAGES)}.")
     if language == "none":
         return fold_accents
-    # The pure-Python class is named outright: the package's own choice depends on what else is installed.
-    module = importlib.import_module(f"snowballstemmer.{language}_stemmer")
-    snowball = cast("_Snowball", getattr(module, f"{language.capitalize()}Stemmer")())
+    snowball = Stemmer.Stemmer(language, 0)  # without its own cache: ours keeps the folded stem
     lock = threading.Lock()
 
     @lru_cache(maxsize=CACHED_STEMS)
     def stem(word: str) -> str:
         if language in _UNACCENTED:
             word = fold_accents(word)
-        with lock:  # a Snowball stemmer keeps the word it works on in itself
-            return fold_accents(snowball.stemWord(word)) or word
+        try:
+            with lock:  # a Snowball stemmer keeps the word it works on in itself
+                return fold_accents(snowball.stemWord(word)) or word
+        except UnicodeEncodeError:  # half of a surrogate pair: no word of any language
+            return fold_accents(word)
 
     return stem
