@@ -12,20 +12,47 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from retrieval.stores.base import Candidate
+from retrieval.stores.base import Candidates
 from retrieval.types import FloatArray
 
 PASSAGE_WEIGHTS = (1.0, 0.5, 0.25)
 """What a document's best, second and third passage count in a leg."""
 FLOOR_OF_ONE, LEAST_FLOOR, MOST_FLOOR = 1.5, 0.3, 0.9
-_TOTAL_WEIGHT = sum(PASSAGE_WEIGHTS)
 RRF_K = 60
 MIN_DEVIATION = 1e-6
 
+Rows = NDArray[np.int64]
+Scores = NDArray[np.float64]
 
-Sizes = Mapping[int, int]
-"""How many passages each document has."""
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many passages each document has: documents ascending, both of shape (n,). One not named has one passage."""
+
+    documents: Rows
+    passages: Rows
+
+    @classmethod
+    def of(cls, sizes: Mapping[int, int]) -> "Sizes":
+        """Return sizes given by document."""
+        documents = sorted(sizes)
+        return cls(np.array(documents, np.int64), np.array([sizes[document] for document in documents], np.int64))
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def at(self, documents: Rows) -> Rows:
+        """Return the sizes of these documents."""
+        places, known = _found(documents, self.documents)
+        return np.where(known, self.passages[places], 1) if len(self) else np.ones(len(documents), np.int64)
+
+
+def _found(items: Rows, among: Rows) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return where items stand among others, which ascend, and whether they do."""
+    places = np.minimum(np.searchsorted(among, items), max(len(among) - 1, 0))
+    return places, among[places] == items if len(among) else np.zeros(len(items), bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,92 +78,94 @@ def keyword_scale(means: FloatArray, variances: FloatArray) -> Scale:
     return Scale(float(means.sum()), max(math.sqrt(max(float(variances.sum()), 0.0)), MIN_DEVIATION))
 
 
-def observed_scale(scores: Sequence[float], points: int) -> Scale:
+def observed_scale(scores: Scores, points: int) -> Scale:
     """Return the scale of scores seen, every other of `points` chunks counted as 0: for a corpus without statistics."""
     total = max(points, len(scores), 1)
-    mean = sum(scores) / total
-    variance = sum(score * score for score in scores) / total - mean * mean
+    mean = float(scores.sum()) / total
+    variance = float(scores @ scores) / total - mean * mean
     return Scale(mean, max(math.sqrt(max(variance, 0.0)), MIN_DEVIATION))
 
 
 @dataclass(frozen=True, slots=True)
 class LegDocuments:
-    """A leg's documents: `z` is each one's aggregated z-score, `floor` that of a document the leg did not return."""
+    """A leg's documents: their rows, ascending, each one's aggregated z-score, both of shape (n,), and the floor: the
+    z-score of a document that the leg did not return.
+    """
 
-    z: Mapping[int, float]
+    documents: Rows
+    z: Scores
     floor: float
 
-    def of(self, document: int) -> float:
-        """The document's z-score in this leg."""
-        return self.z.get(document, self.floor)
+    def at(self, documents: Rows) -> Scores:
+        """Return the z-scores of these documents."""
+        places, known = _found(documents, self.documents)
+        return np.where(known, self.z[places], self.floor) if len(self.z) else np.full(len(documents), self.floor)
 
 
-def keyword_documents(candidates: Iterable[Candidate], scale: Scale, sizes: Sizes) -> LegDocuments:
+def keyword_documents(candidates: Candidates, scale: Scale, sizes: Sizes) -> LegDocuments:
     """Aggregate a keyword leg; a document that shares no term with the query scored 0."""
-    return LegDocuments(_aggregated(candidates, scale, sizes), scale.z(0.0))
+    return LegDocuments(*_aggregated(candidates, scale, sizes), scale.z(0.0))
 
 
-def embedding_documents(candidates: Sequence[Candidate], scale: Scale, sizes: Sizes, *, is_cut: bool) -> LegDocuments:
+def embedding_documents(candidates: Candidates, scale: Scale, sizes: Sizes, *, is_cut: bool) -> LegDocuments:
     """Aggregate an embedding leg.
 
     With `is_cut`, the leg returned only its best candidates; a document without any lies somewhere between the average
     and the last one returned, and gets the middle.
     """
-    floor = max(scale.z(candidates[-1].score), 0.0) / 2 if is_cut and candidates else 0.0
-    return LegDocuments(_aggregated(candidates, scale, sizes), floor)
+    floor = max(scale.z(float(candidates.scores[-1])), 0.0) / 2 if is_cut and candidates else 0.0
+    return LegDocuments(*_aggregated(candidates, scale, sizes), floor)
 
 
-def _aggregated(candidates: Iterable[Candidate], scale: Scale, sizes: Sizes) -> dict[int, float]:
-    """Return each document's weighted mean over its best passages; candidates come best first."""
-    mean, deviation = scale.mean, scale.deviation
-    passages: dict[int, list[float]] = {}
-    for candidate in candidates:
-        z = (candidate.score - mean) / deviation
-        best = passages.get(candidate.document)
-        if best is None:
-            passages[candidate.document] = [z]
-        elif len(best) < len(PASSAGE_WEIGHTS):
-            best.append(z)
-    return {document: aggregate(best, sizes.get(document, 1)) for document, best in passages.items()}
+def _aggregated(candidates: Candidates, scale: Scale, sizes: Sizes) -> tuple[Rows, Scores]:
+    """Return the documents, ascending, and the aggregate of each one's candidates."""
+    order = np.argsort(candidates.documents, kind="stable")  # best first within a document
+    documents = candidates.documents[order]
+    is_best = np.ones(len(documents), bool)
+    is_best[1:] = documents[1:] != documents[:-1]
+    starts, row = np.flatnonzero(is_best), np.cumsum(is_best) - 1
+    nth = np.arange(len(documents)) - starts[row]
+    counts = nth < len(PASSAGE_WEIGHTS)
+    passages = np.full((len(starts), len(PASSAGE_WEIGHTS)), -np.inf)
+    passages[row[counts], nth[counts]] = (candidates.scores[order][counts] - scale.mean) / scale.deviation
+    return documents[starts], aggregate(passages, sizes.at(documents[starts]))
 
 
-def aggregate(passages: Sequence[float], size: int) -> float:
-    """Return the weighted mean of a document's best z-scores, best first, for a document of `size` passages.
+def aggregate(passages: Scores, sizes: Rows) -> Scores:
+    """Return the weighted mean of each document's three best z-scores, shape (n,).
+
+    `passages` has shape (n, 3), best first, -inf for a passage that is not there; a document has `sizes` passages.
 
     A passage that is poor or not there counts as a share of the best one: several good passages raise a document. The
     share falls with the document's size, 1.5 / sqrt(size) within .3 and .9, because the best of many passages is good
     by chance more easily than the best of two.
     """
-    best = passages[0]
-    floor = best * min(max(FLOOR_OF_ONE / math.sqrt(size), LEAST_FLOOR), MOST_FLOOR) if best > 0 else best
-    total, present = 0.0, len(passages)
-    for place, weight in enumerate(PASSAGE_WEIGHTS):
-        total += weight * (passages[place] if place < present and passages[place] > floor else floor)
-    return total / _TOTAL_WEIGHT
+    best = passages[:, 0]
+    shares = np.minimum(np.maximum(FLOOR_OF_ONE / np.sqrt(sizes), LEAST_FLOOR), MOST_FLOOR)
+    floors = np.where(best > 0, best * shares, best)
+    aggregates: Scores = np.maximum(passages, floors[:, None]) @ np.array(PASSAGE_WEIGHTS) / sum(PASSAGE_WEIGHTS)
+    return aggregates
 
 
-def convex(keyword: LegDocuments, embedding: LegDocuments, embedding_weight: float) -> dict[int, float]:
-    """Return every document's weight * embedding z + (1 - weight) * keyword z."""
-    share = 1 - embedding_weight
-    return {
-        document: embedding_weight * embedding.z.get(document, embedding.floor)
-        + share * keyword.z.get(document, keyword.floor)
-        for document in {**keyword.z, **embedding.z}
-    }
+def convex(keyword: LegDocuments, embedding: LegDocuments, embedding_weight: float) -> tuple[Rows, Scores]:
+    """Return the documents of both legs, and each one's weight * embedding z + (1 - weight) * keyword z."""
+    documents = np.union1d(keyword.documents, embedding.documents)
+    return documents, embedding_weight * embedding.at(documents) + (1 - embedding_weight) * keyword.at(documents)
 
 
-def reciprocal_rank(rankings: Sequence[Sequence[int]], k: int = RRF_K) -> dict[int, float]:
-    """Return every item's sum of 1 / (k + rank) over the rankings that have it, ranks from 1."""
+def reciprocal_rank(rankings: Sequence[Iterable[int]], k: int = RRF_K) -> tuple[Rows, Scores]:
+    """Return every item and its sum of 1 / (k + rank) over the rankings that have it, ranks from 1."""
     scores: dict[int, float] = {}
     for ranking in rankings:
         for rank, item in enumerate(ranking, 1):
             scores[item] = scores.get(item, 0.0) + 1 / (k + rank)
-    return scores
+    return np.array(list(scores), np.int64), np.array(list(scores.values()), np.float64)
 
 
-def ranked(scores: Mapping[int, float]) -> list[int]:
-    """Return items by descending score, ties by ascending id."""
-    return sorted(sorted(scores), key=scores.__getitem__, reverse=True)
+def ranked(items: Rows, scores: Scores) -> dict[int, float]:
+    """Return scores by item, in descending order, ties by ascending id."""
+    order = np.lexsort((items, -scores))
+    return dict(zip(items[order].tolist(), scores[order].tolist(), strict=True))
 
 
 def term_moments(

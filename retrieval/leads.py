@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from retrieval.analysis import Analyzer, Identifier
 from retrieval.keyword import sparse
-from retrieval.stores.base import Candidate, KeywordLeg
+from retrieval.stores.base import Candidate, Candidates, KeywordLeg
 
 MAX_IDENTIFIERS = 8
 MAX_FORMS = 3
@@ -85,12 +85,12 @@ class Holders:
     candidates: tuple[Candidate, ...]
 
 
-def with_holders(keyword: Sequence[Candidate], held: Sequence[Holders]) -> list[Candidate]:
+def with_holders(keyword: Sequence[Candidate], held: Sequence[Holders]) -> Candidates:
     """Return the keyword leg with every holder in it: a long query's other words may have crowded one out."""
     present = {candidate.id for candidate in keyword}
     last = keyword[-1].score if keyword else 0.0
     missing = {c.id: c.document for holders in held for c in holders.candidates if c.id not in present}
-    return [*keyword, *(Candidate(key, document, last) for key, document in sorted(missing.items()))]
+    return Candidates.of([*keyword, *((key, document, last) for key, document in sorted(missing.items()))])
 
 
 def tiers(analyzer: Analyzer, held: Sequence[Holders], titles: Mapping[int, str]) -> dict[int, int]:

@@ -6,7 +6,7 @@ from retrieval.analysis import Analyzer
 from retrieval.catalog import Catalog, Collection, ShownChunk, ShownDocument
 from retrieval.ranking import RankedPassage, Ranking
 from retrieval.snippets import Highlighter
-from retrieval.spelling import did_you_mean
+from retrieval.spelling import did_you_mean, is_known
 from retrieval.types import Hit, Passage
 
 PASSAGES_A_HIT = 3
@@ -19,33 +19,36 @@ class Presenter:
         self._catalog = catalog
         self._collection = collection
         self._analyzer = analyzer
+        self._known: set[str] = set()
         self._vocabulary: Mapping[str, int] | None = None
 
     def refresh(self) -> None:
         """Forget the vocabulary: the collection has changed."""
+        self._known = set()
         self._vocabulary = None
 
-    def hits(self, text: str, ranking: Ranking, k: int) -> tuple[Hit, ...]:
-        """Return the first `k` items of a ranking as hits; an item deleted since it was indexed is left out."""
+    def hits(self, terms: Mapping[str, float], ranking: Ranking, k: int) -> tuple[Hit, ...]:
+        """Return the first `k` items of a ranking as hits; an item deleted since it was indexed is left out.
+
+        `terms` are the query's, to be marked in the passages.
+        """
         shown = {item: ranking.passages[item][:PASSAGES_A_HIT] for item in ranking.order[:k]}
         chunks = self._catalog.chunks.shown(passage.id for passages in shown.values() for passage in passages)
-        documents = self._catalog.documents.shown({chunk.document for chunk in chunks.values()})
-        highlighter = Highlighter(self._analyzer, self._analyzer.query_terms(text))
+        highlighter = Highlighter(self._analyzer, terms)
         hits: list[Hit] = []
         for item, ranked in shown.items():
             present = [passage for passage in ranked if passage.id in chunks]
-            if not present or (document := documents.get(chunks[present[0].id].document)) is None:
-                continue
-            passages = tuple(_passage(passage, chunks[passage.id], highlighter) for passage in present)
-            hits.append(_hit(len(hits) + 1, ranking, item, document, passages))
+            if present:
+                passages = tuple(_passage(passage, chunks[passage.id], highlighter) for passage in present)
+                hits.append(_hit(len(hits) + 1, ranking, item, chunks[present[0].id].document, passages))
         return tuple(hits)
 
     def did_you_mean(self, text: str) -> dict[str, tuple[str, ...]]:
         """Return known words for each word of the query that the collection does not know."""
-        words = self._analyzer.typed(text)
-        asked = {form for word in words for form in (word.text, *word.parts)}
-        known = self._catalog.vocabulary.counts(self._collection, asked)
-        if all(word.text in known or (word.parts and all(part in known for part in word.parts)) for word in words):
+        words, known = self._analyzer.typed(text), self._known
+        if unmet := {form for word in words for form in (word.text, *word.parts)} - known:
+            known.update(self._catalog.vocabulary.counts(self._collection, unmet))
+        if all(is_known(word, known) for word in words):
             return {}
         vocabulary = self._vocabulary
         if vocabulary is None:

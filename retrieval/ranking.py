@@ -1,21 +1,19 @@
 """From what the legs found to one ranking, by document or by chunk: pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from functools import cached_property
+from typing import NamedTuple, TypeVar
 
 from retrieval import fusion
-from retrieval.fusion import LegDocuments, Scale
-from retrieval.stores.base import Candidate
+from retrieval.fusion import LegDocuments, Rows, Scale, Scores, Sizes
+from retrieval.stores.base import Candidates
 from retrieval.types import LegScore, Mode
 
-Found = Mapping[str, Sequence[Candidate]]
-"""Candidates by leg (keyword, embedding), best first."""
+Found = Mapping[str, Candidates]
+"""Candidates by leg (keyword, embedding)."""
 
 T = TypeVar("T")
-
-_Seen = tuple[str, int, Candidate]
-"""A leg, the rank it gave, and the candidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +25,8 @@ class Fusion:
     scales: Mapping[str, Scale]
     cut: frozenset[str] = frozenset()
     """The legs that had more candidates than they returned."""
-    sizes: Mapping[int, int] = field(default_factory=dict)
-    """How many chunks each document has; one that is not named has one."""
+    sizes: Sizes = field(default_factory=lambda: Sizes.of({}))
+    """How many chunks each document has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +52,15 @@ class RankedPassage:
 def rank(found: Found, how: Fusion, *, group: bool) -> Ranking:
     """Rank what the legs found, by document when `group`, else by chunk."""
     if not group:
-        found = {leg: [replace(c, document=c.id) for c in candidates] for leg, candidates in found.items()}
-        how = replace(how, sizes={})
-    legs = {leg: _documents(leg, candidates, how) for leg, candidates in found.items()}
-    orders = {leg: fusion.ranked(documents.z) for leg, documents in legs.items()}
-    scores = _scores(legs, orders, how)
-    under = _seen_under(found)
+        found = {leg: replace(candidates, documents=candidates.ids) for leg, candidates in found.items()}
+        how = replace(how, sizes=Sizes.of({}))
+    seen = _Seen(found, {leg: _documents(leg, candidates, how) for leg, candidates in found.items()}, how)
+    scores = fusion.ranked(*_scores(seen))
     return Ranking(
-        order=tuple(fusion.ranked(scores)),
+        order=tuple(scores),
         scores=scores,
-        legs=_Made(scores, _leg_scores(orders, found)),
-        passages=_Made(scores, lambda item: _passages(item, under[item], legs, how)),
+        legs=_Made(scores, seen.leg_scores),
+        passages=_Made(scores, seen.passages),
     )
 
 
@@ -74,25 +70,102 @@ def led(ranking: Ranking, strengths: Mapping[int, int]) -> Ranking:
     return replace(ranking, order=tuple(order))
 
 
-def _documents(leg: str, candidates: Sequence[Candidate], how: Fusion) -> LegDocuments:
+def _documents(leg: str, candidates: Candidates, how: Fusion) -> LegDocuments:
     if leg == Mode.KEYWORD:
         return fusion.keyword_documents(candidates, how.scales[leg], how.sizes)
     return fusion.embedding_documents(candidates, how.scales[leg], how.sizes, is_cut=leg in how.cut)
 
 
-def _scores(legs: Mapping[str, LegDocuments], orders: Mapping[str, list[int]], how: Fusion) -> Mapping[int, float]:
-    if len(legs) == 1:
-        return next(iter(legs.values())).z
-    if how.method == "rrf":
-        return fusion.reciprocal_rank(list(orders.values()))
-    return fusion.convex(legs[Mode.KEYWORD], legs[Mode.EMBEDDING], how.embedding_weight)
+def _scores(seen: "_Seen") -> tuple[Rows, Scores]:
+    if len(seen.legs) == 1:
+        only = next(iter(seen.legs.values()))
+        return only.documents, only.z
+    if seen.how.method == "rrf":
+        return fusion.reciprocal_rank(list(seen.ranks.values()))
+    return fusion.convex(seen.legs[Mode.KEYWORD], seen.legs[Mode.EMBEDDING], seen.how.embedding_weight)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the legs saw, told of one item at a time."""
+
+    found: Found
+    legs: Mapping[str, LegDocuments]
+    how: Fusion
+
+    @cached_property
+    def ranks(self) -> dict[str, dict[int, int]]:
+        """Return by leg the rank of each of its items, best first."""
+        orders = {leg: fusion.ranked(documents.documents, documents.z) for leg, documents in self.legs.items()}
+        return {leg: {item: rank for rank, item in enumerate(order, 1)} for leg, order in orders.items()}
+
+    def leg_scores(self, item: int) -> dict[str, LegScore]:
+        """Return how each leg saw an item: its place by the aggregate, with its best passage's own score."""
+        return {
+            leg: LegScore(ranks[item], next(self._places[leg].of(item)).score)
+            for leg, ranks in self.ranks.items()
+            if item in ranks
+        }
+
+    def passages(self, item: int) -> list["RankedPassage"]:
+        """Return the chunks under an item, best first by their own fused score: each as if it were a document."""
+        leg_scores: dict[int, dict[str, LegScore]] = {}
+        for leg, places in self._places.items():
+            for place in places.of(item):
+                leg_scores.setdefault(place.chunk, {})[leg] = LegScore(place.rank, place.score)
+        passages = [RankedPassage(chunk, item, self._fused(legs), legs) for chunk, legs in leg_scores.items()]
+        return sorted(passages, key=lambda passage: (-passage.score, passage.id))
+
+    @cached_property
+    def _places(self) -> dict[str, "_Places"]:
+        return {leg: _Places(candidates) for leg, candidates in self.found.items()}
+
+    def _fused(self, scores: Mapping[str, LegScore]) -> float:
+        parts = (
+            self._weights[leg] * (self.how.scales[leg].z(scores[leg].score) if leg in scores else documents.floor)
+            for leg, documents in self.legs.items()
+        )
+        return sum(parts, 0.0)
+
+    @cached_property
+    def _weights(self) -> dict[str, float]:
+        if len(self.legs) == 1:
+            return dict.fromkeys(self.legs, 1.0)
+        return {Mode.KEYWORD: 1 - self.how.embedding_weight, Mode.EMBEDDING: self.how.embedding_weight}
+
+
+class _Place(NamedTuple):
+    rank: int
+    chunk: int
+    score: float
+
+
+class _Places:
+    """Where a leg has each item's chunks: the first place of each, and of each place the next one of the same item."""
+
+    def __init__(self, candidates: Candidates) -> None:
+        self._ids, self._scores = candidates.ids.tolist(), candidates.scores.tolist()
+        items = candidates.documents.tolist()
+        self._first: dict[int, int] = {}
+        self._next: list[int | None] = [None] * len(items)
+        for place in range(len(items) - 1, -1, -1):
+            item = items[place]
+            self._next[place] = self._first.get(item)
+            self._first[item] = place
+
+    def of(self, item: int) -> Iterator[_Place]:
+        """Yield the places of an item's chunks, best first."""
+        place = self._first.get(item)
+        while place is not None:
+            yield _Place(place + 1, self._ids[place], self._scores[place])
+            place = self._next[place]
 
 
 class _Made(Mapping[int, T]):
     """Values made when they are asked for: a reader looks at ten of several hundred."""
 
-    def __init__(self, keys: Iterable[int], make: Callable[[int], T]) -> None:
-        self._keys = dict.fromkeys(keys)
+    def __init__(self, keys: Mapping[int, object], make: Callable[[int], T]) -> None:
+        self._keys = keys
         self._make = make
 
     def __getitem__(self, key: int) -> T:
@@ -105,34 +178,3 @@ class _Made(Mapping[int, T]):
 
     def __len__(self) -> int:
         return len(self._keys)
-
-
-def _leg_scores(orders: Mapping[str, list[int]], found: Found) -> Callable[[int], dict[str, LegScore]]:
-    """Return how each leg saw an item: its place by the aggregate, with its best passage's own score."""
-    places = {leg: {item: place for place, item in enumerate(order, 1)} for leg, order in orders.items()}
-    best = {leg: {c.document: c.score for c in reversed(candidates)} for leg, candidates in found.items()}
-
-    def scores_of(item: int) -> dict[str, LegScore]:
-        return {leg: LegScore(at[item], best[leg][item]) for leg, at in places.items() if item in at}
-
-    return scores_of
-
-
-def _seen_under(found: Found) -> dict[int, list[_Seen]]:
-    under: dict[int, list[_Seen]] = {}
-    for leg, candidates in found.items():
-        for place, candidate in enumerate(candidates, 1):
-            under.setdefault(candidate.document, []).append((leg, place, candidate))
-    return under
-
-
-def _passages(item: int, seen: Iterable[_Seen], legs: Mapping[str, LegDocuments], how: Fusion) -> list[RankedPassage]:
-    """Return the chunks under an item, best first by their own fused score: each as if it were a document."""
-    leg_scores: dict[int, dict[str, LegScore]] = {}
-    alone: dict[str, dict[int, float]] = {leg: {} for leg in legs}
-    for leg, place, candidate in seen:
-        leg_scores.setdefault(candidate.id, {})[leg] = LegScore(place, candidate.score)
-        alone[leg][candidate.id] = how.scales[leg].z(candidate.score)
-    chunks = {leg: LegDocuments(z, legs[leg].floor) for leg, z in alone.items()}
-    scores = _scores(chunks, {}, replace(how, method="calibrated"))
-    return [RankedPassage(chunk, item, scores[chunk], leg_scores[chunk]) for chunk in fusion.ranked(scores)]

@@ -11,14 +11,14 @@ from retrieval.analysis import Analyzer
 from retrieval.catalog import Catalog, Collection, Moments, TermMoments
 from retrieval.encoder import Encoder
 from retrieval.errors import ModelError
-from retrieval.fusion import Scale
-from retrieval.keyword import query_vector
+from retrieval.fusion import Scale, Sizes
+from retrieval.keyword import sparse
 from retrieval.leads import Holders, Leads, tiers, with_holders
 from retrieval.presentation import Presenter
 from retrieval.query import Query
 from retrieval.ranking import Fusion, Ranking, led, rank
 from retrieval.results import SearchResult
-from retrieval.stores.base import Candidate, EmbeddingLeg, KeywordLeg, Leg, Store
+from retrieval.stores.base import Candidates, EmbeddingLeg, KeywordLeg, Leg, Store
 from retrieval.types import FloatArray, Mode, SparseVector
 
 CANDIDATES = 200
@@ -31,7 +31,7 @@ class Statistics:
 
     terms: TermMoments | None
     vectors: Moments | None
-    sizes: Mapping[int, int]
+    sizes: Sizes
 
 
 @dataclass(slots=True)
@@ -50,9 +50,10 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A query as each leg understands it; a leg that the mode leaves out is None."""
+    """A query as each leg understands it; a leg that the mode leaves out is None. `words` are its index terms."""
 
     query: Query
+    words: Mapping[str, float]
     terms: SparseVector | None
     vector: FloatArray | None
     leads: Leads
@@ -85,9 +86,10 @@ class Searcher:
         the collection has no model.
         """
         query, watch = query.checked(), Stopwatch()
-        ranking = self.rank(query, watch)
+        asked = self._asked(query, watch)
+        ranking = self._rank(asked, watch)
         with watch.stage("present"), self._catalog.database.read():
-            hits = self._presenter.hits(query.text, ranking, query.k)
+            hits = self._presenter.hits(asked.words, ranking, query.k)
             suggestions = self._presenter.did_you_mean(query.text)
         watch.ms["total"] = sum(watch.ms.values())
         return SearchResult(query.text, hits, self.arm(query.mode), watch.ms, suggestions)
@@ -98,13 +100,19 @@ class Searcher:
 
     def rank(self, query: Query, watch: Stopwatch) -> Ranking:
         """Rank without reading texts: what evaluation measures."""
+        return self._rank(self._asked(query, watch), watch)
+
+    def _asked(self, query: Query, watch: Stopwatch) -> _Asked:
         with watch.stage("analyse"):
+            words = self._analyzer.query_terms(query.text)
             by_words = query.mode is not Mode.EMBEDDING
-            terms = query_vector(self._analyzer, query.text) if by_words else None
+            terms = sparse(words) if by_words else None
             leads = Leads.of(self._analyzer, query.text) if by_words else Leads(())
         with watch.stage("encode"):
             vector = None if query.mode is Mode.KEYWORD else self._vector(query.text)
-        asked = _Asked(query, terms, vector, leads)
+        return _Asked(query, words, terms, vector, leads)
+
+    def _rank(self, asked: _Asked, watch: Stopwatch) -> Ranking:
         with watch.stage("index"):
             found = self._find(asked)
         with watch.stage("fuse"):
@@ -119,7 +127,7 @@ class Searcher:
         vector: FloatArray = self._encoder().encode_queries([text])[0]
         return vector
 
-    def _find(self, asked: _Asked) -> dict[str, list[Candidate]]:
+    def _find(self, asked: _Asked) -> dict[str, Candidates]:
         legs: dict[str, Leg] = {}
         if asked.terms is not None:
             legs[Mode.KEYWORD] = KeywordLeg(asked.terms)
@@ -133,7 +141,7 @@ class Searcher:
     def _depth(query: Query) -> int:
         return max(CANDIDATES, 2 * query.k)
 
-    def _ranking(self, asked: _Asked, found: dict[str, list[Candidate]]) -> Ranking:
+    def _ranking(self, asked: _Asked, found: dict[str, Candidates]) -> Ranking:
         depth = self._depth(asked.query)
         held = asked.leads.holders(found, len(self.statistics().sizes), depth=depth)
         legs = {str(leg): found[leg] for leg in (Mode.KEYWORD, Mode.EMBEDDING) if leg in found}
@@ -158,12 +166,12 @@ class Searcher:
             return strengths
         return {c.id: strengths[c.document] for holders in held for c in holders.candidates}
 
-    def _scales(self, asked: _Asked, legs: dict[str, list[Candidate]]) -> dict[str, Scale]:
+    def _scales(self, asked: _Asked, legs: dict[str, Candidates]) -> dict[str, Scale]:
         statistics = self.statistics()
         scales: dict[str, Scale] = {}
         for leg, candidates in legs.items():
             points = statistics.terms.points if leg == Mode.KEYWORD and statistics.terms else len(candidates)
-            scales[leg] = fusion.observed_scale([candidate.score for candidate in candidates], points)
+            scales[leg] = fusion.observed_scale(candidates.scores, points)
         if asked.terms is not None and statistics.terms and statistics.terms.points:
             known = statistics.terms.of(asked.terms.indices)
             means, variances = fusion.term_moments(
@@ -187,4 +195,4 @@ class Searcher:
         catalog, collection = self._catalog, self.collection
         version = collection.config.model
         vectors = catalog.moments.get(collection, catalog.models.get(version).fingerprint) if version else None
-        return Statistics(catalog.moments.get_terms(collection), vectors, catalog.chunks.sizes(collection))
+        return Statistics(catalog.moments.get_terms(collection), vectors, Sizes.of(catalog.chunks.sizes(collection)))

@@ -5,7 +5,7 @@ substitution or a swap of neighbours costs 1.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -66,7 +66,7 @@ def did_you_mean(
     return found
 
 
-def is_known(word: Word, vocabulary: Vocabulary) -> bool:
+def is_known(word: Word, vocabulary: Container[str]) -> bool:
     """Tell whether a corpus knows a word, or every part of an identifier."""
     parts = [part for part in word.parts if not part.isdigit()]
     return word.text in vocabulary or (bool(parts) and all(part in vocabulary for part in parts))

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.fusion import Scale
+from retrieval.fusion import Scale, Sizes
 from retrieval.ranking import Found, Fusion, led, rank
-from retrieval.stores.base import Candidate
+from retrieval.stores.base import Candidates
 from retrieval.types import LegScore, Mode
 
 KEYWORD, EMBEDDING = str(Mode.KEYWORD), str(Mode.EMBEDDING)
@@ -14,11 +14,11 @@ UNIT = Scale(0.0, 1.0)
 
 
 def found(keyword: list[tuple[int, int, float]], embedding: list[tuple[int, int, float]]) -> Found:
-    return {KEYWORD: [Candidate(*c) for c in keyword], EMBEDDING: [Candidate(*c) for c in embedding]}
+    return {KEYWORD: Candidates.of(keyword), EMBEDDING: Candidates.of(embedding)}
 
 
 def how(method: str = "calibrated", *, weight: float = 0.5) -> Fusion:
-    return Fusion(method, weight, {KEYWORD: UNIT, EMBEDDING: UNIT}, sizes={2: 3})
+    return Fusion(method, weight, {KEYWORD: UNIT, EMBEDDING: UNIT}, sizes=Sizes.of({2: 3}))
 
 
 def one(z: float) -> float:

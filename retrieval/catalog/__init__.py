@@ -2,12 +2,13 @@
 
 from retrieval.catalog.catalog import Catalog
 from retrieval.catalog.changes import Change, Operation
-from retrieval.catalog.chunks import ChunkText, IndexedChunk, ShownChunk, StoredChunk
+from retrieval.catalog.chunks import ChunkText, IndexedChunk, StoredChunk
 from retrieval.catalog.collections import DEFAULT_COLLECTION, Collection, CollectionConfig
-from retrieval.catalog.documents import Batch, DocumentKey, DocumentRecord, ShownDocument
+from retrieval.catalog.documents import Batch, DocumentKey, DocumentRecord
 from retrieval.catalog.embeddings import text_hash
 from retrieval.catalog.models import ModelRecord
 from retrieval.catalog.moments import Moments, TermMoments
+from retrieval.catalog.showing import ShownChunk, ShownDocument
 
 __all__ = [
     "DEFAULT_COLLECTION",

@@ -11,6 +11,7 @@ from retrieval.catalog import schema
 from retrieval.catalog.collections import Collection
 from retrieval.catalog.database import Database
 from retrieval.catalog.rows import in_batches, packed_terms, unpacked_terms
+from retrieval.catalog.showing import VISIBLE, ShownChunk, shown_chunks, visible_metadata
 from retrieval.types import Chunk, Metadata, SparseVector
 
 READ_AHEAD = 2000
@@ -38,16 +39,6 @@ class StoredChunk:
     terms: SparseVector
     text_hash: str
     metadata: Metadata
-
-
-@dataclass(frozen=True, slots=True)
-class ShownChunk:
-    """A chunk as a hit shows it."""
-
-    id: int
-    document: int
-    headings: tuple[str, ...]
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +106,11 @@ class Chunks:
             last = rows[-1].id
 
     def shown(self, ids: Iterable[int]) -> dict[int, ShownChunk]:
-        """Return those of `ids` that exist, by id."""
+        """Return those of `ids` that exist, by id, each with its document."""
         shown: dict[int, ShownChunk] = {}
         with self._database.read() as connection:
             for batch in in_batches(ids):
-                for row in connection.execute(_SHOWN, {"ids": batch}):
-                    shown[row.id] = ShownChunk(row.id, row.document_id, tuple(row.headings), row.text)
+                shown.update(shown_chunks(connection, batch))
         return shown
 
     def ids(self, collection: Collection) -> list[int]:
@@ -166,12 +156,6 @@ class Chunks:
                 connection.execute(statement.values(terms=bindparam("terms"), length=bindparam("length")), rows)
 
 
-# Made once: SQLAlchemy takes longer to make this statement than SQLite to answer it.
-_SHOWN = select(schema.chunks.c.id, schema.chunks.c.document_id, schema.chunks.c.headings, schema.chunks.c.text).where(
-    schema.chunks.c.id.in_(bindparam("ids", expanding=True))
-)
-
-
 def _stored(collection: Collection) -> Select[Any]:
     chunks, documents = schema.chunks, schema.documents
     return (
@@ -181,25 +165,16 @@ def _stored(collection: Collection) -> Select[Any]:
             chunks.c.position,
             chunks.c.terms,
             chunks.c.text_hash,
-            documents.c.metadata,
-            documents.c.tags,
-            documents.c.created,
-            documents.c.updated,
+            *(documents.c[name] for name in VISIBLE),
         )
         .join(documents, documents.c.id == chunks.c.document_id)
         .where(chunks.c.collection_id == collection.id)
     )
 
 
-def _stored_chunk(row: Row[Any]) -> StoredChunk:
-    terms = unpacked_terms(row.terms)
-    return StoredChunk(row.id, row.document_id, row.position, terms, row.text_hash, visible_metadata(row))
-
-
-def visible_metadata(row: Row[Any]) -> Metadata:
-    """Return a document row's metadata with its tags and dates beside them: what filters, facets and hits see."""
-    dates = {"created": row.created, "updated": row.updated, "tags": row.tags or None}
-    return {**row.metadata, **{name: value for name, value in dates.items() if value}}
+def _stored_chunk(row: Sequence[Any]) -> StoredChunk:
+    key, document, position, terms, text_hash, *visible = row
+    return StoredChunk(key, document, position, unpacked_terms(terms), text_hash, visible_metadata(*visible))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Open the catalog's database, hand out transactions, and refuse a schema that this Tandem does not know."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from retrieval.errors import CatalogError, SchemaMismatch
+from retrieval.types import JsonValue
 
 SCHEMA_REVISION = "0001"
 BUSY_TIMEOUT_S = 60
@@ -114,7 +116,7 @@ def _engine(url: str) -> Engine:
     if is_sqlite and parsed.database:
         _make_folder(Path(parsed.database).parent)
     try:
-        engine = create_engine(parsed, pool_pre_ping=not is_sqlite)
+        engine = create_engine(parsed, pool_pre_ping=not is_sqlite, json_deserializer=_from_json)
     except (ImportError, SQLAlchemyError) as error:
         raise CatalogError(f"The catalog's database cannot be used: {error}. Install its driver.") from error
     if is_sqlite:
@@ -139,6 +141,16 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -65536")
+
+
+def _from_json(text: str) -> JsonValue:
+    """Read a JSON column; most hold nothing, and a search reads sixty of them."""
+    if text == "[]":
+        return []
+    if text == "{}":
+        return {}
+    value: JsonValue = json.loads(text)
+    return value
 
 
 def _begin(connection: Connection) -> None:

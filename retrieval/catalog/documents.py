@@ -16,14 +16,14 @@ from retrieval.catalog.chunks import (
     WordsOf,
     remove_chunks,
     replace_chunks,
-    visible_metadata,
 )
 from retrieval.catalog.collections import Collection
 from retrieval.catalog.database import Database, now
 from retrieval.catalog.rows import in_batches, insert_for
+from retrieval.catalog.showing import SHOWN_COLUMNS, ShownDocument, shown_document
 from retrieval.catalog.vocabulary import count_words
 from retrieval.errors import NotFound
-from retrieval.types import Block, BlockKind, Document, Link, Metadata
+from retrieval.types import Block, BlockKind, Document, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,6 @@ class DocumentKey:
     root: str
     item_key: str
     content_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShownDocument:
-    """What a hit or a listing shows of a document."""
-
-    id: str
-    title: str
-    url: str | None
-    metadata: Metadata
 
 
 class Documents:
@@ -157,21 +147,21 @@ class Documents:
         """Return documents by id, those after `after`."""
         table = schema.documents
         statement = (
-            select(table)
+            select(*SHOWN_COLUMNS)
             .where(table.c.collection_id == collection.id, table.c.external_id > after)
             .order_by(table.c.external_id)
             .limit(limit)
         )
         with self._database.read() as connection:
-            return [_shown(row) for row in connection.execute(statement)]
+            return [shown_document(*row) for row in connection.execute(statement)]
 
     def shown(self, rows: Iterable[int]) -> dict[int, ShownDocument]:
         """Return documents by their row."""
         shown: dict[int, ShownDocument] = {}
         with self._database.read() as connection:
             for batch in in_batches(rows):
-                found = connection.execute(_SHOWN, {"rows": batch})
-                shown.update({row.id: _shown(row) for row in found})
+                for key, *columns in connection.execute(_SHOWN, {"rows": batch}):
+                    shown[key] = shown_document(*columns)
         return shown
 
     def count(self, collection: Collection) -> int:
@@ -183,7 +173,7 @@ class Documents:
 
 
 # Made once: SQLAlchemy takes longer to make this statement than SQLite to answer it.
-_SHOWN = select(*(column for column in schema.documents.c if column.name != "blocks")).where(
+_SHOWN = select(schema.documents.c.id, *SHOWN_COLUMNS).where(
     schema.documents.c.id.in_(bindparam("rows", expanding=True))
 )
 
@@ -260,7 +250,3 @@ def _document(row: Row[Any], links: Sequence[Link]) -> Document:
         metadata=row.metadata,
         links=tuple(links),
     )
-
-
-def _shown(row: Row[Any]) -> ShownDocument:
-    return ShownDocument(row.external_id, row.title, row.url, visible_metadata(row))

@@ -4,9 +4,12 @@ A point is a chunk: a sparse BM25 vector and one dense vector per embedding mode
 applies IDF itself, over the points it holds: idf = ln(1 + (N - df + 0.5) / (df + 0.5)).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol, Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.filters import Filter
 from retrieval.types import FloatArray, JsonValue, Metadata, SparseVector
@@ -28,13 +31,55 @@ class Point:
     lead: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A point that a leg found: higher scores first, ties by ascending id."""
+class Candidate(NamedTuple):
+    """A point that a leg found."""
 
     id: int
     document: int
     score: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates(Sequence[Candidate]):
+    """What a leg found, best first, ties by ascending id: as columns of shape (n,), which is what fusion works on."""
+
+    ids: NDArray[np.int64]
+    documents: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, found: Iterable[tuple[int, int, float]]) -> Self:
+        """Return candidates in the order given."""
+        rows = list(found)
+        ids, documents, scores = zip(*rows, strict=True) if rows else ((), (), ())
+        return cls(np.array(ids, np.int64), np.array(documents, np.int64), np.array(scores, np.float64))
+
+    @classmethod
+    def ranked(cls, ids: Sequence[int], documents: Sequence[int], scores: Sequence[float]) -> Self:
+        """Return candidates in their due order."""
+        columns = np.array(ids, np.int64), np.array(documents, np.int64), np.array(scores, np.float64)
+        order = np.lexsort((columns[0], -columns[2]))
+        return cls(columns[0][order], columns[1][order], columns[2][order])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return map(Candidate, self.ids.tolist(), self.documents.tolist(), self.scores.tolist())
+
+    @overload
+    def __getitem__(self, place: int) -> Candidate: ...
+    @overload
+    def __getitem__(self, place: slice) -> Self: ...
+    def __getitem__(self, place: int | slice) -> Candidate | Self:
+        if isinstance(place, slice):
+            return replace(self, ids=self.ids[place], documents=self.documents[place], scores=self.scores[place])
+        return Candidate(int(self.ids[place]), int(self.documents[place]), float(self.scores[place]))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # equal to a list with the same candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +138,7 @@ class Store(Protocol):
         """The named vectors and their dimensions."""
         ...
 
-    def search(self, legs: Sequence[Leg], limit: int, where: Filter | None = None) -> list[list[Candidate]]:
+    def search(self, legs: Sequence[Leg], limit: int, where: Filter | None = None) -> list[Candidates]:
         """Answer all legs in one pass; one list of at most `limit` candidates a leg, in the order of `legs`."""
         ...
 

@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import attrgetter
 from pathlib import Path
 from threading import RLock
 
@@ -20,7 +19,7 @@ import qdrant_edge as edge
 from retrieval.errors import StoreError
 from retrieval.filters import Exists, Filter
 from retrieval.stores import engine
-from retrieval.stores.base import Candidate, FacetCount, Leg, Point
+from retrieval.stores.base import Candidates, FacetCount, Leg, Point
 from retrieval.stores.checks import check_legs, check_points, check_resize, check_vectors
 from retrieval.stores.conditions import filtered_fields, translate
 from retrieval.stores.facets import ranked_facets
@@ -112,16 +111,15 @@ class EdgeStore:
         with self._using("reading its configuration"):
             return dict(self._sizes)
 
-    def search(self, legs: Sequence[Leg], limit: int, where: Filter | None = None) -> list[list[Candidate]]:
+    def search(self, legs: Sequence[Leg], limit: int, where: Filter | None = None) -> list[Candidates]:
         """Answer the legs in one batch; among equal scores at the cut the engine chooses."""
         with self._using("searching") as shard:
             check_legs(legs, self._sizes)
             condition = self._condition(where)
-            requests = [
-                engine.query_request(leg, limit, where=condition, exact_idf=self._soft_deletes.exists()) for leg in legs
-            ]
+            exact_idf = self._soft_deletes.exists()
+            requests = [engine.query_request(leg, limit, where=condition, exact_idf=exact_idf) for leg in legs]
             if not requests or limit <= 0:
-                return [[] for _ in legs]
+                return [Candidates.of([]) for _ in legs]
             answers = shard.query_batch(edge.QueryBatchRequest(requests))
             return [self._candidates(hits) for hits in answers]
 
@@ -238,14 +236,11 @@ class EdgeStore:
         os.fsync(descriptor)
         os.close(descriptor)
 
-    def _candidates(self, hits: Sequence[edge.ScoredPoint]) -> list[Candidate]:
+    def _candidates(self, hits: Sequence[edge.ScoredPoint]) -> Candidates:
         ids = [int(hit.id) for hit in hits]
         self._learn_documents(ids)
-        documents = self._documents
-        found = [Candidate(i, documents[i], hit.score) for i, hit in zip(ids, hits, strict=True)]
-        found.sort(key=attrgetter("id"))
-        found.sort(key=attrgetter("score"), reverse=True)
-        return found
+        documents = [self._documents[point_id] for point_id in ids]
+        return Candidates.ranked(ids, documents, [hit.score for hit in hits])
 
     def _learn_documents(self, ids: Sequence[int]) -> None:
         unknown = [point_id for point_id in ids if point_id not in self._documents]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.stores.base import Candidate, EmbeddingLeg, KeywordLeg
+from retrieval.stores.base import Candidates, EmbeddingLeg, KeywordLeg
 from retrieval.stores.segment import Segment, unit
 from retrieval.types import FloatArray
 
@@ -64,14 +64,14 @@ def embedding_scores(segments: Sequence[Segment], legs: Sequence[EmbeddingLeg]) 
     return parts
 
 
-def best(segments: Sequence[Segment], parts: Sequence[Scored], limit: int) -> list[Candidate]:
+def best(segments: Sequence[Segment], parts: Sequence[Scored], limit: int) -> Candidates:
     """Return the best candidates of all segments, by score and then by id."""
     kept = [(segment, _top(part, limit), part.scores) for segment, part in zip(segments, parts, strict=True)]
     ids = np.concatenate([segment.ids[rows] for segment, rows, _ in kept] or [_NO_IDS])
     documents = np.concatenate([segment.documents[rows] for segment, rows, _ in kept] or [_NO_IDS])
     scores = np.concatenate([scores[rows] for _, rows, scores in kept] or [_NO_SCORES])
     order = np.lexsort((ids, -scores))[: max(0, limit)]
-    return list(map(Candidate, ids[order].tolist(), documents[order].tolist(), scores[order].tolist()))
+    return Candidates(ids[order], documents[order], scores[order].astype(np.float64))
 
 
 def everything(segments: Sequence[Segment], parts: Sequence[Scored]) -> tuple[NDArray[np.int64], FloatArray]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from retrieval.filters import Filter, matches, values
 from retrieval.stores import exact
-from retrieval.stores.base import Candidate, EmbeddingLeg, FacetCount, Leg, Point
+from retrieval.stores.base import Candidates, EmbeddingLeg, FacetCount, Leg, Point
 from retrieval.stores.checks import check_legs, check_points, check_resize, check_vectors
 from retrieval.stores.facets import ranked_facets
 from retrieval.stores.payload import token
@@ -83,13 +83,13 @@ class MemoryStore:
         with self._lock:
             return dict(self._sizes)
 
-    def search(self, legs: Sequence[Leg], limit: int, where: Filter | None = None) -> list[list[Candidate]]:
+    def search(self, legs: Sequence[Leg], limit: int, where: Filter | None = None) -> list[Candidates]:
         """Answer any number of legs; thousands at once are scored as one matrix product per vector name."""
         with self._lock:
             check_legs(legs, self._sizes)
             self._seal()
             allowed = [self._allowed(segment, where) for segment in self._segments]
-            found: list[list[Candidate]] = []
+            found: list[Candidates] = []
             for start in range(0, len(legs), _LEGS_AT_ONCE):
                 found += self._search(legs[start : start + _LEGS_AT_ONCE], limit, allowed)
             return found
@@ -210,8 +210,8 @@ class MemoryStore:
             allowed[row] = judged[id(metadata)]
         return allowed
 
-    def _search(self, legs: Sequence[Leg], limit: int, allowed: Sequence[Mask]) -> list[list[Candidate]]:
-        found: list[list[Candidate]] = [[] for _ in legs]
+    def _search(self, legs: Sequence[Leg], limit: int, allowed: Sequence[Mask]) -> list[Candidates]:
+        found: list[Candidates] = [Candidates.of([]) for _ in legs]
         alike: dict[str, dict[int, EmbeddingLeg]] = {}
         for place, leg in enumerate(legs):
             if isinstance(leg, EmbeddingLeg):

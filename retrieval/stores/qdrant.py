@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from retrieval.errors import StoreError
 from retrieval.filters import Exists, Filter
 from retrieval.stores import server
-from retrieval.stores.base import Candidate, FacetCount, Leg, Point
+from retrieval.stores.base import Candidates, FacetCount, Leg, Point
 from retrieval.stores.checks import KEYWORD, check_legs, check_points, check_resize, check_vectors
 from retrieval.stores.conditions import filtered_fields, translate
 from retrieval.stores.facets import ranked_facets
@@ -110,11 +110,11 @@ class QdrantStore:
         """The named vectors and their dimensions."""
         return dict(self._sizes)
 
-    def search(self, legs: Sequence[Leg], limit: int, where: Filter | None = None) -> list[list[Candidate]]:
+    def search(self, legs: Sequence[Leg], limit: int, where: Filter | None = None) -> list[Candidates]:
         """Answer the legs in one request; among equal scores at the cut the server chooses."""
         check_legs(legs, self._sizes)
         if not legs or limit <= 0:
-            return [[] for _ in legs]
+            return [Candidates.of([]) for _ in legs]
         with self._errors("searching"):
             condition = self._condition(where)
             requests = [server.query_request(leg, limit, where=condition) for leg in legs]

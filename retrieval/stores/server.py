@@ -10,7 +10,7 @@ from qdrant_client.conversions.common_types import PointId
 
 from retrieval.errors import StoreError
 from retrieval.filters import Interval
-from retrieval.stores.base import Candidate, KeywordLeg, Leg, Point
+from retrieval.stores.base import Candidates, KeywordLeg, Leg, Point
 from retrieval.stores.checks import KEYWORD
 from retrieval.stores.payload import DOCUMENT, LEAD, point_payloads, read_metadata, read_terms, stored_terms
 from retrieval.types import FloatArray
@@ -86,10 +86,10 @@ def query_request(leg: Leg, limit: int, *, where: models.Filter | None) -> model
     )
 
 
-def candidates(answer: models.QueryResponse) -> list[Candidate]:
+def candidates(answer: models.QueryResponse) -> Candidates:
     """Return the candidates of an answer, ties by id."""
-    found = [Candidate(int(hit.id), (hit.payload or {})[DOCUMENT], hit.score) for hit in answer.points]
-    return sorted(found, key=lambda candidate: (-candidate.score, candidate.id))
+    documents = [(hit.payload or {})[DOCUMENT] for hit in answer.points]
+    return Candidates.ranked([int(hit.id) for hit in answer.points], documents, [hit.score for hit in answer.points])
 
 
 def index_schema(field: str) -> models.PayloadSchemaType:
