@@ -8,7 +8,7 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.analysis import ANALYZER_VERSION, LANGUAGES, Analyzer, tokens
+from retrieval.analysis import ANALYZER_VERSION, LANGUAGES, Analyzer, pieces, tokens
 from retrieval.analysis.folding import fold
 from retrieval.analysis.lexicon import lexicon_of
 from retrieval.errors import UsageError
@@ -282,6 +282,12 @@ def test_both_patterns_agree_on_every_character_the_simple_one_is_trusted_with()
     trusted = [chr(code) for code in range(0x10000) if not tokens._NEEDS_FULL.match(chr(code))]
     assert len(trusted) > 1000
     assert [c for c in trusted if bool(full.match(c)) != bool(simple.match(c))] == []
+
+
+@given(st.text(st.sampled_from("AaBbSsVv019"), max_size=12))
+def test_both_engines_cut_ascii_names_at_the_same_humps(name: str) -> None:
+    ours = [match.span() for match in pieces._ASCII_HUMP.finditer(name)]
+    assert ours == [match.span() for match in regex.finditer(pieces._HUMP, name)]
 
 
 HOSTILE_UNITS = ["a", "a.b", "aA1_-", "日", "ก็", "ﷺ", "\ud800", "\u0301", "xs 23 ", "https://", "a'", "1."]

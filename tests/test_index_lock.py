@@ -12,7 +12,7 @@ import pytest
 
 from retrieval.errors import IndexBusy, StoreError
 from retrieval.stores.edge import EdgeStore
-from retrieval.stores.lock import LOCK_FILE, NOTE_FILE, Owner, OwnerLock, read_owner
+from retrieval.stores.lock import NOTE_FILE, Owner, OwnerLock, read_owner
 
 HOLDER = """
 import sys
@@ -107,15 +107,3 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="Cannot lock the index"):
         OwnerLock(tmp_path / "file" / "default").acquire()
-
-
-def test_the_engines_own_lock_reads_as_busy_too(folder: Path) -> None:
-    import qdrant_edge
-
-    EdgeStore(folder).close()
-    shard = qdrant_edge.EdgeShard.load(str(folder / "shard"))
-    with pytest.raises(IndexBusy, match="held by another process"):
-        EdgeStore(folder)
-    assert (folder / LOCK_FILE).exists()
-    shard.close()
-    EdgeStore(folder).close()

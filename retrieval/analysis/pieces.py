@@ -21,10 +21,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-import regex
-
 from retrieval.analysis.folding import fold, fold_case
-from retrieval.analysis.tokens import HYPHENS, MAX_TERM, clusters, is_unspaced
+from retrieval.analysis.tokens import HYPHENS, MAX_TERM, clusters, compiled, is_unspaced
 
 MAX_SUFFIXES: Final = 6
 """Suffixes kept of a dotted name, the shortest ones: a name of n components would have n."""
@@ -34,12 +32,18 @@ _SEGMENT = re.compile(r"[^/@]+")
 _COMPONENT = re.compile(r"[^.:]+")
 _SUBWORD = re.compile(rf"[^{HYPHENS}_]+")
 _VERSION = re.compile(r"([^\W\d_]*)(\d+(?:\.\d+)+)")
-_UPPER, _LOWER = r"\p{Lu}\p{M}*", r"[\p{Ll}\p{Lo}\p{Lm}]\p{M}*"
-# A plural (APIs) or versioned (IP|v6) acronym, one before a word (HTTP|Exception), a word, an acronym, a number.
-_HUMP = regex.compile(
-    rf"(?:{_UPPER}){{2,}}(?:s(?!{_LOWER})|(?=v\p{{Nd}}))|v\p{{Nd}}+"
-    rf"|(?:{_UPPER})+(?={_UPPER}{_LOWER})|(?:{_UPPER})?(?:{_LOWER})+|(?:{_UPPER})+|\p{{Nd}}+"
-)
+
+
+def _humps_of(upper: str, lower: str, digit: str) -> str:
+    # A plural (APIs) or versioned (IP|v6) acronym, one before a word (HTTP|Exception), a word, an acronym, a number.
+    return (
+        rf"(?:{upper}){{2,}}(?:s(?!{lower})|(?=v{digit}))|v{digit}+"
+        rf"|(?:{upper})+(?={upper}{lower})|(?:{upper})?(?:{lower})+|(?:{upper})+|{digit}+"
+    )
+
+
+_ASCII_HUMP = re.compile(_humps_of("[A-Z]", "[a-z]", "[0-9]"))
+_HUMP: Final = _humps_of(r"\p{Lu}\p{M}*", r"[\p{Ll}\p{Lo}\p{Lm}]\p{M}*", r"\p{Nd}")
 
 Stem = Callable[[str], str]
 
@@ -159,7 +163,8 @@ def _component(text: str, offset: int, stem: Stem, role: Role) -> Iterator[Piece
 
 
 def _humps(word: str, offset: int, stem: Stem) -> Iterator[Piece]:
-    humps = [(m.start(), m.group()) for m in _HUMP.finditer(word)]
+    pattern = _ASCII_HUMP if word.isascii() else compiled(_HUMP)
+    humps = [(m.start(), m.group()) for m in pattern.finditer(word)]
     if len(humps) < 2 or sum(len(hump) for _, hump in humps) < len(word):  # don't, and soft hyphens
         return
     for start, hump in humps:

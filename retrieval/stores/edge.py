@@ -4,6 +4,8 @@ Layout of a collection's folder: shard/ (the engine's), owner.lock and owner.jso
 while the engine still counts deleted points in IDF; then keyword legs ask for statistics of living points only, which
 is exact and costs about 2 ms at 100,000 points; compact() ends that.
 
+The engine keeps no log of its own: what was not flushed is applied from the catalog again.
+
 Threads: every call is atomic; calls from several threads take turns, as the engine holds the GIL in any case.
 """
 

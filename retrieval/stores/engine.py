@@ -13,7 +13,6 @@ from retrieval.errors import StoreError
 from retrieval.filters import Interval
 from retrieval.stores.base import KeywordLeg, Leg, Point
 from retrieval.stores.checks import KEYWORD
-from retrieval.stores.lock import Owner, busy
 from retrieval.stores.payload import DOCUMENT, LEAD, point_payloads, read_metadata, read_terms, stored_terms
 from retrieval.types import FloatArray
 
@@ -25,15 +24,12 @@ INDEXING_THRESHOLD_KB = 10_000
 
 @contextmanager
 def engine_errors(folder: Path, doing: str) -> Iterator[None]:
-    """Raise what the engine throws, panics included, as StoreError; its lock as IndexBusy."""
+    """Raise what the engine throws, panics included, as StoreError."""
     try:
         yield
     except (StoreError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
         raise
     except BaseException as error:  # a panic of the engine is no Exception
-        if "WouldBlock" in str(error):
-            # Held by a process that took the engine's lock without ours.
-            raise busy(folder, Owner()) from error
         raise StoreError(
             f"The index in {folder} failed while {doing}: {str(error)[:300]}. "
             "If this persists, rebuild it from the catalog with `tandem reindex`."
@@ -49,7 +45,10 @@ def open_shard(path: Path, *, indexing_threshold_kb: int = INDEXING_THRESHOLD_KB
     optimizers = edge.EdgeOptimizersConfig(
         deleted_threshold=1e-9, vacuum_min_vector_number=1, indexing_threshold=indexing_threshold_kb
     )
-    return edge.EdgeShard.create(str(path), edge.EdgeConfig(sparse_vectors=_SPARSE, optimizers=optimizers))
+    # The catalog is the log: what was not flushed is applied from there again. The engine's own would be read whole at
+    # every start, which takes longer than all else about opening a shard.
+    config = edge.EdgeConfig(sparse_vectors=_SPARSE, optimizers=optimizers, wal_enabled=False)
+    return edge.EdgeShard.create(str(path), config)
 
 
 def dense_sizes(path: Path) -> dict[str, int]:

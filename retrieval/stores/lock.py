@@ -68,7 +68,7 @@ class OwnerLock:
             self.release()
             raise StoreError(f"Cannot lock the index in {self._folder}: {error}. Check the folder's rights.") from error
         if self._descriptor is None:
-            raise busy(self._folder)
+            raise _busy(self._folder)
 
     def announce(self, address: str) -> None:
         """Tell others the URL at which this owner answers HTTP."""
@@ -111,9 +111,9 @@ def read_owner(folder: Path) -> Owner | None:
     return Owner()
 
 
-def busy(folder: Path, owner: Owner | None = None) -> IndexBusy:
-    """Return the error to raise when another process holds the index; the owner is looked up unless given."""
-    owner = owner or read_owner(folder) or Owner()
+def _busy(folder: Path) -> IndexBusy:
+    """Return the error to raise when another process holds the index."""
+    owner = read_owner(folder) or Owner()
     ask = f"ask it over HTTP at {owner.address}" if owner.address else "ask it over HTTP if it is `tandem serve`"
     return IndexBusy(f"The index of collection {folder.name!r} is held by {owner}. Wait for it, {ask}, or stop it.")
 
