@@ -21,7 +21,7 @@ from retrieval.results import SearchResult
 from retrieval.stores.base import Candidates, EmbeddingLeg, KeywordLeg, Leg, Store
 from retrieval.types import FloatArray, Mode, SparseVector
 
-CANDIDATES = 200
+CANDIDATES = 150
 """Passages fetched from each leg: deep enough that a document's second and third passages are among them."""
 
 

@@ -118,8 +118,8 @@ class EdgeStore:
         with self._using("searching") as shard:
             check_legs(legs, self._sizes)
             condition = self._condition(where)
-            exact_idf = self._soft_deletes.exists()
-            requests = [engine.query_request(leg, limit, where=condition, exact_idf=exact_idf) for leg in legs]
+            exact = self._has_soft_deletes
+            requests = [engine.query_request(leg, limit, where=condition, exact_idf=exact) for leg in legs]
             if not requests or limit <= 0:
                 return [Candidates.of([]) for _ in legs]
             answers = shard.query_batch(edge.QueryBatchRequest(requests))
@@ -162,7 +162,7 @@ class EdgeStore:
         with self._using("clearing") as shard:
             shard.close()
             self._path.rename(self._trash)
-            self._soft_deletes.unlink(missing_ok=True)
+            self._forget_soft_deletes()
             self._open()
 
     def warm(self) -> None:
@@ -175,7 +175,7 @@ class EdgeStore:
         with self._using("compacting") as shard:
             shard.optimize()
             shard.flush()
-            self._soft_deletes.unlink(missing_ok=True)
+            self._forget_soft_deletes()
 
     def flush(self) -> None:
         """Return once every change so far is on disk."""
@@ -220,6 +220,7 @@ class EdgeStore:
             self._sizes = engine.dense_sizes(self._path)
             self._indexed = set(shard.info().payload_schema)
         self._documents: dict[int, int] = {}
+        self._has_soft_deletes = self._soft_deletes.exists()
         self._open_shard = shard
 
     def _known(self, ids: Iterable[int]) -> list[int]:
@@ -232,24 +233,30 @@ class EdgeStore:
             ]
 
     def _note_soft_deletes(self, ids: Sequence[int]) -> None:
-        if self._soft_deletes.exists() or not self._known(ids):
+        if self._has_soft_deletes or not self._known(ids):
             return
         descriptor = os.open(self._soft_deletes, os.O_WRONLY | os.O_CREAT, 0o600)
         os.fsync(descriptor)
         os.close(descriptor)
+        self._has_soft_deletes = True
+
+    def _forget_soft_deletes(self) -> None:
+        self._soft_deletes.unlink(missing_ok=True)
+        self._has_soft_deletes = False
 
     def _candidates(self, hits: Sequence[edge.ScoredPoint]) -> Candidates:
         ids = [int(hit.id) for hit in hits]
-        self._learn_documents(ids)
-        documents = [self._documents[point_id] for point_id in ids]
+        try:
+            documents = list(map(self._documents.__getitem__, ids))
+        except KeyError:
+            self._learn_documents([point_id for point_id in ids if point_id not in self._documents])
+            documents = list(map(self._documents.__getitem__, ids))
         return Candidates.ranked(ids, documents, [hit.score for hit in hits])
 
     def _learn_documents(self, ids: Sequence[int]) -> None:
-        unknown = [point_id for point_id in ids if point_id not in self._documents]
-        if unknown:
-            with self._using("reading points") as shard:
-                records = shard.retrieve(list(unknown), edge.PayloadSelector.Include([DOCUMENT]), False)
-            self._documents.update((int(record.id), (record.payload or {})[DOCUMENT]) for record in records)
+        with self._using("reading points") as shard:
+            records = shard.retrieve(list(ids), edge.PayloadSelector.Include([DOCUMENT]), False)
+        self._documents.update((int(record.id), (record.payload or {})[DOCUMENT]) for record in records)
 
     def _scroll(self, *, with_payload: bool) -> Iterator[edge.Record]:
         selected = edge.PayloadSelector.Include([DOCUMENT]) if with_payload else False

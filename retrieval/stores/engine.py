@@ -47,7 +47,8 @@ def open_shard(path: Path, *, indexing_threshold_kb: int = INDEXING_THRESHOLD_KB
     )
     # The catalog is the log: what was not flushed is applied from there again. The engine's own would be read whole at
     # every start, which takes longer than all else about opening a shard.
-    config = edge.EdgeConfig(sparse_vectors=_SPARSE, optimizers=optimizers, wal_enabled=False)
+    # One thread a search: handing a query of a millisecond to others takes a third of it.
+    config = edge.EdgeConfig(sparse_vectors=_SPARSE, optimizers=optimizers, wal_enabled=False, max_search_threads=1)
     return edge.EdgeShard.create(str(path), config)
 
 
