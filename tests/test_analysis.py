@@ -2,6 +2,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 
 import pytest
 import regex
@@ -257,6 +258,15 @@ def test_cutting_a_text_at_white_space_first_finds_the_same_stretches(text: str)
     by_token = [(at + p.start, at + p.end, p.term) for at, token in tokens.located(text) for p in lexicon.pieces(token)]
     pairs = [(pair.start, pair.end, lexicon.pair_term(pair)) for pair in lexicon.pairs(text)]
     assert sorted(ENGLISH.spotter().spots(text)) == sorted(by_token + pairs)
+
+
+@settings(deadline=None)
+@given(HOSTILE | st.text(st.sampled_from("abS'.,;:!?()[]{}\"#+-/ 1"), max_size=20), st.randoms(use_true_random=False))
+def test_a_spotter_of_some_terms_finds_those_of_all_that_it_wants(text: str, chooser: Random) -> None:
+    everything = ENGLISH.spotter().spots(text)
+    terms = sorted({term for _, _, term in everything})
+    wanted = set(chooser.sample(terms, len(terms) // 2 + 1) if terms else [])
+    assert sorted(ENGLISH.spotter(wanted).spots(text)) == sorted(spot for spot in everything if spot[2] in wanted)
 
 
 def test_words_are_folded_and_not_stemmed() -> None:

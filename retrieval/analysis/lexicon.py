@@ -1,6 +1,6 @@
 """What is remembered of a language: stems, stop words, and the pieces of tokens seen before."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import chain
@@ -20,6 +20,10 @@ CACHED_TOKENS: Final = 1 << 16
 CACHED_ASKED: Final = 1 << 13
 """Tokens of queries, remembered apart: what documents hold would push them out."""
 MAX_CACHED_LENGTH: Final = 80
+
+_OPENS: Final = "([{\"'"
+_CLOSES: Final = ")]}\"'.,;:!?"
+"""What may stand before and after a word without being of its token."""
 
 SECONDARY_WEIGHT: Final = 0.5
 """Query weight beside a word's 1.0: of an identifier's parts and suffixes, a hyphenation's joined form, a pair."""
@@ -62,10 +66,18 @@ class Lexicon:
     def terms(self, tokens: list[str]) -> Iterator[str]:
         # Asking for the longest once is cheaper than asking each token's length in Python, by a factor of two.
         are_cached = max(map(len, tokens), default=0) <= MAX_CACHED_LENGTH
-        return chain.from_iterable(map(self._cached_terms if are_cached else self._terms_of, tokens))
+        return chain.from_iterable(map(self._cached_terms if are_cached else self.terms_of, tokens))
 
-    def _terms_of(self, token: str) -> tuple[str, ...]:
+    def terms_of(self, token: str) -> tuple[str, ...]:
+        """Return the terms of one token."""
         return self._cached_terms(token) if len(token) <= MAX_CACHED_LENGTH else self._terms(token)
+
+    def word_terms(self, word: str) -> Collection[str]:
+        """Return the terms that stand in a stretch of text without white space."""
+        core = word.lstrip(_OPENS).rstrip(_CLOSES)
+        if core.isascii() and core.isalpha():  # most words: one token, and no need to match its pattern
+            return self.terms_of(core)
+        return {term for _, _, term in self.spots(word)}
 
     def spots(self, word: str) -> list[Spot]:
         """Return what stands for a term in a stretch of text without white space."""

@@ -66,7 +66,7 @@ class Spotter:
 
     def _meet(self, words: Set[str]) -> None:
         for word in words:
-            terms = {term for _, _, term in self._lexicon.spots(word)}
+            terms = self._lexicon.word_terms(word)
             if self._wanted is None or not self._wanted.isdisjoint(terms):
                 self._telling.add(word)
             if len(word) <= MAX_CACHED_LENGTH:
