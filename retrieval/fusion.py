@@ -101,6 +101,13 @@ class LegDocuments:
         places, known = _found(documents, self.documents)
         return np.where(known, self.z[places], self.floor) if len(self.z) else np.full(len(documents), self.floor)
 
+    def ranks(self, documents: Rows) -> list[int]:
+        """Return the rank that each of these documents has in the leg, or would have."""
+        z = self.at(documents)[:, None]
+        ahead = (self.z > z) | ((self.z == z) & (self.documents < documents[:, None]))
+        ranks: list[int] = (ahead.sum(axis=1) + 1).tolist()
+        return ranks
+
 
 def keyword_documents(candidates: Candidates, scale: Scale, sizes: Sizes) -> LegDocuments:
     """Aggregate a keyword leg; a document that shares no term with the query scored 0."""
@@ -149,7 +156,8 @@ def aggregate(passages: Scores, sizes: Rows) -> Scores:
 
 def convex(keyword: LegDocuments, embedding: LegDocuments, embedding_weight: float) -> tuple[Rows, Scores]:
     """Return the documents of both legs, and each one's weight * embedding z + (1 - weight) * keyword z."""
-    documents = np.union1d(keyword.documents, embedding.documents)
+    documents = np.sort(np.concatenate([keyword.documents, embedding.documents]))
+    documents = documents[np.append(True, documents[1:] != documents[:-1])] if len(documents) else documents
     return documents, embedding_weight * embedding.at(documents) + (1 - embedding_weight) * keyword.at(documents)
 
 

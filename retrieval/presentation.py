@@ -7,7 +7,7 @@ from retrieval.catalog import Catalog, Collection, ShownChunk, ShownDocument
 from retrieval.ranking import RankedPassage, Ranking
 from retrieval.snippets import Highlighter
 from retrieval.spelling import did_you_mean, is_known
-from retrieval.types import Hit, Passage
+from retrieval.types import Hit, LegScore, Passage
 
 PASSAGES_A_HIT = 3
 
@@ -32,15 +32,17 @@ class Presenter:
 
         `terms` are the query's, to be marked in the passages.
         """
-        shown = {item: ranking.passages[item][:PASSAGES_A_HIT] for item in ranking.order[:k]}
-        chunks = self._catalog.chunks.shown(passage.id for passages in shown.values() for passage in passages)
+        shown = ranking.explained(ranking.order[:k])
+        ranked = {item: explained.passages[:PASSAGES_A_HIT] for item, explained in shown.items()}
+        chunks = self._catalog.chunks.shown(passage.id for passages in ranked.values() for passage in passages)
         highlighter = Highlighter(self._analyzer, terms)
         hits: list[Hit] = []
-        for item, ranked in shown.items():
-            present = [passage for passage in ranked if passage.id in chunks]
+        for item, explained in shown.items():
+            present = [passage for passage in ranked[item] if passage.id in chunks]
             if present:
                 passages = tuple(_passage(passage, chunks[passage.id], highlighter) for passage in present)
-                hits.append(_hit(len(hits) + 1, ranking, item, chunks[present[0].id].document, passages))
+                document = chunks[present[0].id].document
+                hits.append(_hit(len(hits) + 1, ranking.scores[item], document, passages, explained.legs))
         return tuple(hits)
 
     def did_you_mean(self, text: str) -> dict[str, tuple[str, ...]]:
@@ -61,14 +63,16 @@ def _passage(passage: RankedPassage, chunk: ShownChunk, highlighter: Highlighter
     return Passage(chunk.id, chunk.headings, chunk.text, highlights, passage.score, passage.legs)
 
 
-def _hit(rank: int, ranking: Ranking, item: int, document: ShownDocument, passages: tuple[Passage, ...]) -> Hit:
+def _hit(
+    rank: int, score: float, document: ShownDocument, passages: tuple[Passage, ...], legs: Mapping[str, LegScore]
+) -> Hit:
     return Hit(
         rank=rank,
-        score=ranking.scores[item],
+        score=score,
         document_id=document.id,
         title=document.title,
         url=document.url,
         metadata=document.metadata,
         passages=passages,
-        legs=ranking.legs[item],
+        legs=legs,
     )

@@ -51,10 +51,10 @@ def test_the_embedding_weight_moves_the_balance() -> None:
 
 
 def test_each_leg_says_where_it_put_the_document_and_its_best_passages_own_score() -> None:
-    legs = rank(BOTH, how(), group=True).legs
-    assert legs[1] == {KEYWORD: LegScore(1, 5.0), EMBEDDING: LegScore(3, 1.0)}
-    assert legs[2] == {KEYWORD: LegScore(2, 4.0), EMBEDDING: LegScore(2, 2.0)}
-    assert legs[3] == {EMBEDDING: LegScore(1, 3.0)}
+    shown = rank(BOTH, how(), group=True).explained([3, 1, 2])
+    assert shown[1].legs == {KEYWORD: LegScore(1, 5.0), EMBEDDING: LegScore(3, 1.0)}
+    assert shown[2].legs == {KEYWORD: LegScore(2, 4.0), EMBEDDING: LegScore(2, 2.0)}
+    assert shown[3].legs == {EMBEDDING: LegScore(1, 3.0)}
 
 
 def test_several_good_passages_raise_a_document_within_a_leg() -> None:
@@ -62,19 +62,18 @@ def test_several_good_passages_raise_a_document_within_a_leg() -> None:
     ranking = rank({KEYWORD: alone[KEYWORD]}, how(), group=True)
     assert ranking.order == (2, 1)
     assert ranking.scores[2] == pytest.approx(4.4)
-    assert ranking.legs[2][KEYWORD] == LegScore(1, 4.4)
+    assert ranking.explained([2])[2].legs[KEYWORD] == LegScore(1, 4.4)
 
 
 def test_without_grouping_every_chunk_stands_for_itself() -> None:
     ranking = rank(BOTH, how(), group=False)
     assert ranking.order == (11, 21, 22, 23, 31)
     assert ranking.scores[21] == pytest.approx(0.5 * one(4) + 0.5 * one(2))
-    assert [passage.id for passage in ranking.passages[22]] == [22]
-    assert ranking.passages[22][0].document == 22
+    assert [(passage.id, passage.document) for passage in ranking.explained([22])[22].passages] == [(22, 22)]
 
 
 def test_passages_stand_under_their_document_best_first_with_both_legs() -> None:
-    passages = rank(BOTH, how(), group=True).passages[2]
+    passages = rank(BOTH, how(), group=True).explained([2])[2].passages
     assert [passage.id for passage in passages] == [21, 22, 23]
     assert passages[0].legs == {KEYWORD: LegScore(2, 4.0), EMBEDDING: LegScore(2, 2.0)}
     assert passages[0].score > passages[1].score == passages[2].score
@@ -116,4 +115,8 @@ def test_every_document_found_is_ranked_once_by_descending_score(
     assert sorted(ranking.order) == sorted({key // 4 for key in (*keyword, *embedding)})
     scores = [ranking.scores[document] for document in ranking.order]
     assert scores == sorted(scores, reverse=True)
-    assert sorted(p.id for ps in ranking.passages.values() for p in ps) == sorted({*keyword, *embedding})
+    shown = ranking.explained(ranking.order)
+    assert sorted(p.id for item in shown.values() for p in item.passages) == sorted({*keyword, *embedding})
+    for name in (KEYWORD, EMBEDDING):
+        ranks = sorted(item.legs[name].rank for item in shown.values() if name in item.legs)
+        assert ranks == list(range(1, len(ranks) + 1))
