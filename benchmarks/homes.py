@@ -51,12 +51,12 @@ def ingest(home: Home, sources: Sequence[Source]) -> Summary:
     with open_index(home.settings, home.catalog, collection) as index:
 
         def apply() -> None:
-            index.apply_pending()
+            index.apply_pending(more_to_come=True)
 
         summary = Ingest(
             Pipeline.of(home.catalog, collection, encoder), sources, SourceOptions(), on_commit=apply
         ).run()
-        apply()
+        index.settle()
     return summary
 
 

@@ -1,7 +1,8 @@
 """How much of the encoder's own speed is left in a whole ingest?
 
-A run of `tandem ingest` (plan, parse, chunk, analyse, embed, commit, index) into a fresh home, against the encoder
-alone over exactly the same texts, in turn: A B A B.
+A run of `tandem ingest` (plan, parse, chunk, analyse, embed, commit, index) over a product's documentation, where it is
+there, and a little of Python's, into a fresh home, against the encoder alone over exactly the same texts, in turn: A B
+A B.
 
     python -m benchmarks.ingest_throughput [--modules asyncio,os] [--posts FOLDER] [--repeats 2]
 """
@@ -16,8 +17,8 @@ from retrieval.home import Home
 
 NAME = "ingest_throughput"
 TARGET = 0.9
-MODULES = "asyncio,pathlib,json,logging,subprocess"
-POSTS = SHARED_DATA / "til" / "python"
+MODULES = "json,subprocess"
+POSTS = SHARED_DATA / "fastapi-docs"
 
 
 def texts_of(home: Home) -> list[str]:

@@ -49,8 +49,11 @@ class IndexOwner:
         self.store = store
         self._cursor = cursor
 
-    def apply_pending(self, on_progress: OnProgress | None = None) -> int:
-        """Apply every pending change, oldest first, and return how many; each batch is flushed, then marked."""
+    def apply_pending(self, on_progress: OnProgress | None = None, *, more_to_come: bool = False) -> int:
+        """Apply every pending change, oldest first, and return how many; each batch is flushed, then marked.
+
+        With `more_to_come`, chunks are not weighed again for a mean length that is still changing.
+        """
         applied = 0
         self._settle_length(DRIFT_WHILE_BUSY)
         while changes := self._next():
@@ -58,12 +61,17 @@ class IndexOwner:
             applied += len(changes)
             if on_progress:
                 on_progress(applied, self.catalog.changes.count_pending(self.collection))
-            if not self._next():
+            if not more_to_come and not self._next():
                 self._settle_length(DRIFT_WHEN_DONE)
         if applied:
             self._add_uncompacted(applied)
             record_moments(self.catalog, self.collection, applied)
         return applied
+
+    def settle(self) -> int:
+        """Apply every pending change once no more are to come, and return how many."""
+        self._settle_length(DRIFT_WHEN_DONE)
+        return self.apply_pending()
 
     def _next(self) -> list[Change]:
         if self._cursor is None:

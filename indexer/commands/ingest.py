@@ -104,7 +104,6 @@ class _Index:
         self._collection = collection
         self._stack = stack
         self._owner: IndexOwner | None = None
-        self._applied = 0
         try:
             self._owner = self._open()
         except IndexBusy as error:
@@ -115,15 +114,16 @@ class _Index:
 
     def apply(self) -> None:
         if self._owner:
-            self._applied += self._owner.apply_pending()
+            self._owner.apply_pending(more_to_come=True)
 
     def finish(self) -> None:
         """Return when the changes are searchable, or say who will make them so."""
         if self._owner is None and not self._wait():
             return
-        self.apply()
-        if self._owner and self._owner.compact_if_due():
-            note("The index was compacted.")
+        if self._owner:
+            self._owner.settle()
+            if self._owner.compact_if_due():
+                note("The index was compacted.")
 
     def _wait(self) -> bool:
         """Wait until the owner has applied everything, or lets go of the index; True when it is ours now."""
