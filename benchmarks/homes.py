@@ -56,7 +56,7 @@ def ingest(home: Home, sources: Sequence[Source]) -> Summary:
         summary = Ingest(
             Pipeline.of(home.catalog, collection, encoder), sources, SourceOptions(), on_commit=apply
         ).run()
-        index.settle()
+        index.apply_pending()
     return summary
 
 

@@ -52,10 +52,11 @@ class IndexOwner:
     def apply_pending(self, on_progress: OnProgress | None = None, *, more_to_come: bool = False) -> int:
         """Apply every pending change, oldest first, and return how many; each batch is flushed, then marked.
 
-        With `more_to_come`, chunks are not weighed again for a mean length that is still changing.
+        With `more_to_come`, chunks are not weighed again for a mean length that is still changing a little.
         """
         applied = 0
-        self._settle_length(DRIFT_WHILE_BUSY)
+        is_busy = more_to_come or bool(self._next())
+        self._settle_length(DRIFT_WHILE_BUSY if is_busy else DRIFT_WHEN_DONE)
         while changes := self._next():
             self._apply(changes)
             applied += len(changes)
@@ -67,11 +68,6 @@ class IndexOwner:
             self._add_uncompacted(applied)
             record_moments(self.catalog, self.collection, applied)
         return applied
-
-    def settle(self) -> int:
-        """Apply every pending change once no more are to come, and return how many."""
-        self._settle_length(DRIFT_WHEN_DONE)
-        return self.apply_pending()
 
     def _next(self) -> list[Change]:
         if self._cursor is None:

@@ -269,13 +269,12 @@ class _Embedding:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._stop = Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedding")
         self._batch: _Batch | None = None
         self._embedded: Future[int] | None = None
 
     def __enter__(self) -> None:
-        return None
+        self._stop = Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedding")
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()

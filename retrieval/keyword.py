@@ -85,11 +85,6 @@ class Bm25:
         return SparseVector(frequencies.indices, weights.astype(np.float32))
 
 
-def query_vector(analyzer: Analyzer, text: str) -> SparseVector:
-    """Return the weights of a query's terms; empty for a query without any."""
-    return sparse(analyzer.query_terms(text))
-
-
 def sparse(weights: Mapping[str, float]) -> SparseVector:
     """Return term weights by term id, ascending; the weights of terms that share an id are added."""
     ids = np.fromiter((term_id(term) for term in weights), dtype=np.uint32, count=len(weights))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from retrieval.analysis import Analyzer
 from retrieval.catalog import Catalog, Collection, ShownChunk, ShownDocument
+from retrieval.query import Query
 from retrieval.ranking import RankedPassage, Ranking
 from retrieval.snippets import Highlighter
 from retrieval.spelling import did_you_mean, is_known
@@ -27,6 +28,14 @@ class Presenter:
         self._known = set()
         self._vocabulary = None
 
+    def presented(
+        self, query: Query, terms: Mapping[str, float], ranking: Ranking
+    ) -> tuple[tuple[Hit, ...], dict[str, tuple[str, ...]]]:
+        """Return the query's hits and suggestions for its words, both from one snapshot of the catalog."""
+        known = self._known  # before the snapshot, or what it knows might outlive a refresh
+        with self._catalog.database.read():
+            return self.hits(terms, ranking, query.k), self._did_you_mean(query.text, known)
+
     def hits(self, terms: Mapping[str, float], ranking: Ranking, k: int) -> tuple[Hit, ...]:
         """Return the first `k` items of a ranking as hits; an item deleted since it was indexed is left out.
 
@@ -45,9 +54,9 @@ class Presenter:
                 hits.append(_hit(len(hits) + 1, ranking.scores[item], document, passages, explained.legs))
         return tuple(hits)
 
-    def did_you_mean(self, text: str) -> dict[str, tuple[str, ...]]:
+    def _did_you_mean(self, text: str, known: set[str]) -> dict[str, tuple[str, ...]]:
         """Return known words for each word of the query that the collection does not know."""
-        words, known = self._analyzer.typed(text), self._known
+        words = self._analyzer.typed(text)
         if unmet := {form for word in words for form in (word.text, *word.parts)} - known:
             known.update(self._catalog.vocabulary.counts(self._collection, unmet))
         if all(is_known(word, known) for word in words):

@@ -22,7 +22,8 @@ from retrieval.stores.base import Candidates, EmbeddingLeg, KeywordLeg, Leg, Sto
 from retrieval.types import FloatArray, Mode, SparseVector
 
 CANDIDATES = 150
-"""Passages fetched from each leg: deep enough that a document's second and third passages are among them."""
+"""Passages fetched from each leg: deep enough that a document's second and third passage are among them. An identifier
+that stands in as many is too common to lead (see leads)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,8 @@ class Searcher:
         query, watch = query.checked(), Stopwatch()
         asked = self._asked(query, watch)
         ranking = self._rank(asked, watch)
-        with watch.stage("present"), self._catalog.database.read():
-            hits = self._presenter.hits(asked.words, ranking, query.k)
-            suggestions = self._presenter.did_you_mean(query.text)
+        with watch.stage("present"):
+            hits, suggestions = self._presenter.presented(query, asked.words, ranking)
         watch.ms["total"] = sum(watch.ms.values())
         return SearchResult(query.text, hits, self.arm(query.mode), watch.ms, suggestions)
 

@@ -1,4 +1,5 @@
 import re
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -99,7 +100,7 @@ def test_an_unknown_language_is_refused_with_the_choice() -> None:
 
 
 def test_the_version_names_the_stemmer_that_made_the_terms() -> None:
-    assert re.fullmatch(r"\d+\+snowball-\d+\.\d+.*", ANALYZER_VERSION)
+    assert re.fullmatch(r"\d+\+pystemmer-\d+\.\d+.*", ANALYZER_VERSION)
 
 
 @pytest.mark.parametrize("written", ["XS23", "XS-23", "xs 23", "xs23", "Xs‑23", "xs\xa023"])
@@ -267,6 +268,29 @@ def test_a_spotter_of_some_terms_finds_those_of_all_that_it_wants(text: str, cho
     terms = sorted({term for _, _, term in everything})
     wanted = set(chooser.sample(terms, len(terms) // 2 + 1) if terms else [])
     assert sorted(ENGLISH.spotter(wanted).spots(text)) == sorted(spot for spot in everything if spot[2] in wanted)
+
+
+def test_a_word_that_another_spotter_meets_first_is_found_all_the_same() -> None:
+    first, second = ENGLISH.spotter({"walrus"}), ENGLISH.spotter({"other"})
+    assert second.spots("Two walruses, asleep.") == []
+    assert first.spots("Two walruses, asleep.") == [(4, 12, "walrus")]
+
+
+def test_spotters_of_several_threads_share_what_they_have_met() -> None:
+    texts = [f"cats-{n} and cats cat{n} dog{n % 7}" for n in range(400)]
+
+    def found(part: int) -> int:
+        return sum(len(ENGLISH.spotter({"cat"}).spots(text)) for text in texts[part:] + texts[:part])
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            counts = list(pool.map(found, [0, 100, 200, 300]))
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(set(counts)) == 1
+    assert counts[0] >= 800
 
 
 def test_words_are_folded_and_not_stemmed() -> None:

@@ -135,6 +135,21 @@ def test_every_chunk_is_weighed_again_when_the_mean_length_has_drifted(bench: Wo
         assert not stored_with_mean(bench, owner, before)
 
 
+def test_a_small_drift_is_settled_when_no_more_is_to_come_or_at_the_next_start(bench: Workbench) -> None:
+    bench.put(*SHORT)
+    with bench.index():
+        pass
+    with open_index(bench.home.settings, bench.home.catalog, bench.collection) as owner:
+        _, before = bench.home.catalog.chunks.lengths(bench.collection)
+        bench.put(*SHORT, page("longer.md", "Bread and water and a stone for the garden."))
+        _, after = bench.home.catalog.chunks.lengths(bench.collection)
+        assert 1.01 < after / before < 1.1
+        owner.apply_pending(more_to_come=True)  # and then the ingest is killed
+        assert bench.home.catalog.collections.setting(bench.collection, "average_length") == before
+    with bench.index() as owner:
+        assert stored_with_mean(bench, owner, after)
+
+
 def test_a_drift_of_less_than_a_percent_changes_no_other_chunk(bench: Workbench) -> None:
     bench.put(*SHORT)
     with bench.index() as owner:

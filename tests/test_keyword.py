@@ -14,7 +14,6 @@ from retrieval.keyword import (
     IndexedText,
     chunk_frequencies,
     length,
-    query_vector,
     sparse,
     term_id,
 )
@@ -91,11 +90,11 @@ def test_empty_text_gives_an_empty_vector() -> None:
     assert len(empty.indices) == len(empty.values) == 0
     assert length(empty) == 0.0
     assert len(Bm25(average_length=3.0).weights(empty).values) == 0
-    assert len(query_vector(ENGLISH, "?!").indices) == 0
+    assert len(sparse(ENGLISH.query_terms("?!")).indices) == 0
 
 
 def test_a_query_leaves_out_stop_words_and_counts_repeats() -> None:
-    assert as_dict(query_vector(ENGLISH, "the cache of caches")) == {term_id("cach"): 2.0}
+    assert as_dict(sparse(ENGLISH.query_terms("the cache of caches"))) == {term_id("cach"): 2.0}
 
 
 WORDS = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]), min_size=1, max_size=12)
@@ -114,7 +113,7 @@ def test_scores_equal_rank_bm25_given_the_same_idf(
 
     frequencies = [body(" ".join(words)) for words in corpus]
     bm25 = Bm25(float(np.mean([length(chunk) for chunk in frequencies])), k1=k1, b=b)
-    asked = as_dict(query_vector(PLAIN, " ".join(query)))
+    asked = as_dict(sparse(PLAIN.query_terms(" ".join(query))))
     by_id = {term_id(word): value for word, value in idf.items()}
     scores = [
         sum(asked.get(index, 0.0) * weight * by_id[index] for index, weight in as_dict(bm25.weights(chunk)).items())

@@ -101,8 +101,10 @@ def _fused(pipeline: "SentenceTransformer", graph: Path, fused: Path) -> Path:
     except Exception as error:  # a pattern half matched fails in many ways, in the optimiser or when it is loaded
         logger.info("Attention is not fused: %s", error)
         return graph
-    differs = max(float(np.abs(a - b).max()) for a, b in zip(before, after, strict=True)) > MAX_DIFFERENCE
-    return graph if differs else fused
+    if not all(np.allclose(a, b, rtol=0, atol=MAX_DIFFERENCE) for a, b in zip(before, after, strict=True)):
+        logger.info("Attention is not fused: the embeddings would differ.")
+        return graph
+    return fused
 
 
 def _outputs(graph: Path, feeds: Sequence[Mapping[str, "torch.Tensor"]]) -> list[FloatArray]:

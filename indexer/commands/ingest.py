@@ -121,7 +121,7 @@ class _Index:
         if self._owner is None and not self._wait():
             return
         if self._owner:
-            self._owner.settle()
+            self._owner.apply_pending()
             if self._owner.compact_if_due():
                 note("The index was compacted.")
 

@@ -9,11 +9,11 @@ from retrieval.analysis.identifiers import Identifier
 from retrieval.analysis.lexicon import SECONDARY_WEIGHT, lexicon_of
 from retrieval.analysis.pieces import Role
 from retrieval.analysis.spotting import Spotter, spotters_of
-from retrieval.analysis.stems import SNOWBALL_VERSION, stemmer
+from retrieval.analysis.stems import STEMMER_VERSION, stemmer
 from retrieval.analysis.tokens import is_unspaced, located, surfaces
 from retrieval.analysis.words import Word
 
-ANALYZER_VERSION: Final = f"1+snowball-{SNOWBALL_VERSION}"
+ANALYZER_VERSION: Final = f"1+{STEMMER_VERSION}"
 """Recorded with an index: terms of two versions must not meet."""
 
 

@@ -13,7 +13,11 @@ MET_WORDS: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class _Met:
-    """Words met in texts, and for each term those that hold it. Only grows; a full one is left for an empty one."""
+    """Words met in texts, and for each term those that hold it. Only grows; a full one is left for an empty one.
+
+    Threads share it without a lock: sets of strings are read and written in single steps of the interpreter, and a word
+    is among `words` only once it stands under all its terms.
+    """
 
     words: set[str] = field(default_factory=set)
     forms: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -28,7 +32,7 @@ class Spotters:
 
     def spotter(self, wanted: Collection[str] | None = None) -> "Spotter":
         """Return what finds these terms; with None, every term."""
-        if len(self._met.words) > MET_WORDS:
+        if max(len(self._met.words), len(self._met.forms)) > MET_WORDS:
             self._met = _Met()
         return Spotter(self._lexicon, _Met() if wanted is None else self._met, wanted)
 
@@ -46,17 +50,17 @@ class Spotter:
         self._wanted = None if wanted is None else frozenset(wanted)
         # The term of a pair such as `xs 23` ends in its number.
         self._wants_pairs = wanted is None or any(term[-1].isdigit() for term in wanted)
-        self._telling = {word for term in wanted or () for word in met.forms.get(term, ())}
+        self._forms = [met.forms[term] for term in self._wanted or ()]  # what other spotters meet appears in these too
         self._spots: dict[str, list[Spot]] = {}
 
     def spots(self, text: str) -> list[Spot]:
         """Return every stretch, in no order; stretches may overlap."""
         words = set(text.split())
-        if new := words.difference(self._met.words):
-            self._meet(new)
+        new = words.difference(self._met.words)
+        self._meet(new)
         found = [
             (place + start, place + end, term)
-            for word in self._telling & words
+            for word in self._telling(words) | {word for word in new if len(word) > MAX_CACHED_LENGTH}
             for place in _places(word, text)
             for start, end, term in self._within(word)
         ]
@@ -64,15 +68,15 @@ class Spotter:
             found += self._pairs(text)
         return found
 
+    def _telling(self, words: Set[str]) -> Set[str]:
+        return words if self._wanted is None else {word for forms in self._forms for word in words & forms}
+
     def _meet(self, words: Set[str]) -> None:
         for word in words:
-            terms = self._lexicon.word_terms(word)
-            if self._wanted is None or not self._wanted.isdisjoint(terms):
-                self._telling.add(word)
-            if len(word) <= MAX_CACHED_LENGTH:
-                for term in terms:
+            if len(word) <= MAX_CACHED_LENGTH:  # a longer one is looked at in every text
+                for term in self._lexicon.word_terms(word):
                     self._met.forms[term].add(word)
-                self._met.words.add(word)  # last: whoever sees it here finds it under its terms
+                self._met.words.add(word)
 
     def _within(self, word: str) -> list[Spot]:
         if word not in self._spots:

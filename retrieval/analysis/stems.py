@@ -25,8 +25,8 @@ CACHED_STEMS: Final = 1 << 16
 _UNACCENTED: Final = frozenset({"english", "indonesian"})
 
 
-SNOWBALL_VERSION: Final = str(Stemmer.version())
-"""Of the algorithms; two versions may stem a word differently."""
+STEMMER_VERSION: Final = f"pystemmer-{Stemmer.version()}"
+"""Two versions may stem a word differently."""
 
 
 @cache
