@@ -146,6 +146,11 @@ def timings(rank: Ranker, queries: Sequence[list[str]]) -> list[float]:
     return found
 
 
+def speed(ms: Sequence[float]) -> tuple[str, str]:
+    """Return queries a second, and the p50 / p99 of their milliseconds."""
+    return f"{1000 * len(ms) / sum(ms):,.0f}", f"{percentile(ms, 0.5):.2f} / {percentile(ms, 0.99):.2f}"
+
+
 def main() -> None:
     """Measure, and write the result."""
     options = parser(__doc__ or "")
@@ -174,10 +179,8 @@ def main() -> None:
         [
             name,
             f"{built[name]:.2f}",
-            f"{1000 / (sum(found) / len(found)):,.0f}",
-            f"{percentile(found, 0.5):.2f} / {percentile(found, 0.99):.2f}",
-            f"{shipped[name]:.1%}" if name in stores else "",
-            f"{given_idf[name]:.1%}" if name in stores else "",
+            *speed(found),
+            *(f"{same[name]:.1%}" if name in same else "" for same in (shipped, given_idf)),
         ]
         for name, found in ms.items()
     ]

@@ -81,6 +81,12 @@ def commands() -> dict[str, list[str]]:
     return found
 
 
+def shown(name: str, runs: Sequence[Used], peak: float) -> list[str]:
+    """Return a command's row of the table."""
+    walls, processors = Spread.of([run.wall_s for run in runs]), Spread.of([run.cpu_s for run in runs])
+    return [f"`{name}`", walls.shown(), processors.shown(), f"{peak:.0f}"]
+
+
 def main() -> None:
     """Measure, and write the result."""
     options = parser(__doc__ or "")
@@ -102,15 +108,7 @@ def main() -> None:
                 measured[name].append(used(command, environment))
         peaks = {name: peak_mb(command, environment) for name, command in commands().items()}
         torch = imports_torch(commands()[SEARCH], environment)
-    rows = [
-        [
-            f"`{name}`",
-            Spread.of([run.wall_s for run in runs]).shown(),
-            Spread.of([run.cpu_s for run in runs]).shown(),
-            f"{peaks[name]:.0f}",
-        ]
-        for name, runs in measured.items()
-    ]
+    rows = [shown(name, runs, peaks[name]) for name, runs in measured.items()]
     walls = {name: Spread.of([run.wall_s for run in runs]).median for name, runs in measured.items()}
     targets = [
         target(f"{HELP}, s", walls[HELP], HELP_S),
