@@ -52,7 +52,8 @@ class IndexOwner:
     def apply_pending(self, on_progress: OnProgress | None = None, *, more_to_come: bool = False) -> int:
         """Apply every pending change, oldest first, and return how many; each batch is flushed, then marked.
 
-        With `more_to_come`, chunks are not weighed again for a mean length that is still changing a little.
+        With `more_to_come`, chunks are not weighed again for a mean length that is still changing a little, and moments
+        are taken again only when their chunks have doubled.
         """
         applied = 0
         is_busy = more_to_come or bool(self._next())
@@ -66,7 +67,7 @@ class IndexOwner:
                 self._settle_length(DRIFT_WHEN_DONE)
         if applied:
             self._add_uncompacted(applied)
-            record_moments(self.catalog, self.collection, applied)
+        self._measure(applied, more_to_come=more_to_come)
         return applied
 
     def _next(self) -> list[Change]:
@@ -96,6 +97,15 @@ class IndexOwner:
         if recorded:
             self.catalog.changes.redo_all(self.collection)  # first: killed before the other, it is merely done again
         self.catalog.collections.put_setting(self.collection, "average_length", mean)
+
+    def _measure(self, applied: int, *, more_to_come: bool) -> None:
+        settings = self.catalog.collections
+        before = settings.setting(self.collection, "unmeasured") or 0  # by whom an ingest ended does not matter
+        changed = before + applied
+        if changed and record_moments(self.catalog, self.collection, changed, more_to_come=more_to_come):
+            changed = 0
+        if changed != before:
+            settings.put_setting(self.collection, "unmeasured", changed)
 
     def rebuild(self, on_progress: OnProgress | None = None) -> int:
         """Empty the index and fill it from the catalog; return how many chunks it now holds."""

@@ -1,18 +1,17 @@
 """Ingest: plan (new, changed, unchanged, gone) -> parse -> chunk -> embed -> commit, a batch at a time.
 
-A batch is embedded while the one after it is parsed and the one before it committed: embedding needs every core, and
-the rest one. What is committed is acknowledged; a kill costs at most two batches, whose embeddings are mostly kept too.
+A batch is embedded while those after it are parsed and those before it committed: embedding needs every core, and the
+rest one. What is committed is acknowledged; a kill costs a few batches, whose embeddings are mostly kept too.
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 
 from indexer.cleaning import partitioned
+from indexer.embedding import Embedding, Prepared
 from indexer.pipeline import Pipeline
 from indexer.plan import Plan, PlannedItem, make_plans
 from indexer.sources.base import Problem, Source, SourceOptions
@@ -20,8 +19,6 @@ from retrieval.catalog import Batch, DocumentKey, DocumentRecord
 from retrieval.errors import Skipped, TandemError
 from retrieval.types import Document
 
-BATCH_TEXTS = 256
-BATCH_DOCUMENTS = 500
 AGAIN = "!"
 """Ends the hash of an item that is not to count as unchanged."""
 
@@ -101,7 +98,7 @@ class Ingest:
             problems=list(found.problems),
         )
         self._pipeline = pipeline
-        self._embedding = _Embedding(pipeline)
+        self._embedding = Embedding(pipeline)
         self._on_commit = on_commit or (lambda: None)
         self._on_progress: OnProgress = lambda _: None
         self._started = time.monotonic()
@@ -118,7 +115,7 @@ class Ingest:
         self._started = time.monotonic()
         with self._embedding:
             left = [self._run(plan) for plan in self.plans]
-            self._commit(self._embedding.swapped(None))
+            self._commit(self._embedding.rest())
         for plan, of_plan in zip(self.plans, left, strict=True):
             self._part(plan, of_plan, prune=prune)
         self.summary.seconds = time.monotonic() - self._started
@@ -126,7 +123,7 @@ class Ingest:
 
     def _run(self, plan: Plan) -> dict[str, str]:
         """Do what is to do; return the hashes of items that may no longer hold all documents they held before."""
-        batch = _Batch(plan.source.root)
+        batch = Prepared(plan.source.root)
         left: dict[str, str] = {}
         for planned in plan.todo:
             problems = len(self.summary.problems)
@@ -136,8 +133,8 @@ class Ingest:
                 continue
             for document in self._wanted(plan, planned, documents):
                 batch.records.extend(self._prepared(document, planned))
-                if batch.is_full:
-                    self._commit(self._embedding.swapped(batch.taken()))
+                if self._embedding.wants(batch):
+                    self._embed(batch)
             key, told = planned.item.key, self.summary.problems[problems:]
             has_failed = not all(problem.skipped for problem in told)
             # Marked, it is looked at again next time: its problem is told again, what it left behind can be pruned.
@@ -146,7 +143,7 @@ class Ingest:
                 left[key] = content_hash
             batch.items[key] = planned.content_hash + AGAIN if key in left else content_hash
             batch.size_bytes += planned.size_bytes
-        self._commit(self._embedding.swapped(batch.taken()))
+        self._embed(batch)
         return left
 
     def _part(self, plan: Plan, left: Mapping[str, str], *, prune: bool) -> None:
@@ -227,74 +224,24 @@ class Ingest:
         """Return the documents that an item held before and that nothing of this run holds."""
         return sorted(self._before.get((plan.source.root, item_key), set()) - self._seen)
 
-    def _commit(self, embedded: "tuple[_Batch, int] | None") -> None:
-        if embedded is None:
-            return
-        batch, texts = embedded
-        self._pipeline.commit(Batch(batch.root, tuple(batch.records), dict(batch.items)))
-        self._on_commit()
-        self.summary.documents += len(batch.records)
-        self.summary.chunks += sum(len(record.chunks) for record in batch.records)
-        self.summary.embedded += texts
-        self._done_bytes += batch.size_bytes
-        self._on_progress(self._progress())
+    def _embed(self, batch: Prepared) -> None:
+        if taken := batch.taken():
+            self._commit(self._embedding.put(taken))
+
+    def _commit(self, embedded: Iterable[tuple[Prepared, int]]) -> None:
+        for batch, texts in embedded:
+            self._pipeline.commit(Batch(batch.root, tuple(batch.records), dict(batch.items)))
+            self._on_commit()
+            self.summary.documents += len(batch.records)
+            self.summary.chunks += batch.texts
+            self.summary.embedded += texts
+            self._done_bytes += batch.size_bytes
+            self._on_progress(self._progress())
 
     def _progress(self) -> Progress:
         total = sum(planned.size_bytes for plan in self.plans for planned in plan.todo)
         summary, seconds = self.summary, time.monotonic() - self._started
         return Progress(summary.documents, summary.chunks, summary.embedded, self._done_bytes, total, seconds)
-
-
-@dataclass(slots=True)
-class _Batch:
-    root: str
-    records: list[DocumentRecord] = field(default_factory=list)
-    items: dict[str, str] = field(default_factory=dict)
-    size_bytes: int = 0
-
-    @property
-    def is_full(self) -> bool:
-        texts = sum(len(record.chunks) for record in self.records)
-        return texts >= BATCH_TEXTS or len(self.records) >= BATCH_DOCUMENTS
-
-    def taken(self) -> "_Batch | None":
-        """Return what the batch holds, None for nothing, and empty it."""
-        full = _Batch(self.root, self.records, self.items, self.size_bytes)
-        self.records, self.items, self.size_bytes = [], {}, 0
-        return full if full.records or full.items else None
-
-
-class _Embedding:
-    """Embeds one batch at a time in a thread of its own; on leaving, what is under way ends after its slice."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-        self._batch: _Batch | None = None
-        self._embedded: Future[int] | None = None
-
-    def __enter__(self) -> None:
-        self._stop = Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedding")
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.shutdown(cancel_futures=True)
-
-    def swapped(self, batch: _Batch | None) -> tuple[_Batch, int] | None:
-        """Begin with a batch as soon as the one before it is done, and return that one with the texts embedded for it.
-
-        Raises what embedding raised.
-        """
-        done, embedded = self._batch, self._embedded
-        texts = embedded.result() if embedded else 0
-        self._batch = batch
-        self._embedded = self._thread.submit(self._embed, batch.records) if batch else None
-        return (done, texts) if done else None
-
-    def _embed(self, records: Sequence[DocumentRecord]) -> int:
-        missing = self._pipeline.missing(records)
-        self._pipeline.embed(missing, stop=self._stop)
-        return len(missing)
 
 
 def _defect(step: str, error: Exception) -> str:

@@ -11,24 +11,33 @@ _Sums = tuple[NDArray[np.uint32], NDArray[np.float64], NDArray[np.float64], NDAr
 
 ALWAYS_BELOW = 5_000
 STALE_SHARE = 0.02
+STALE_SHARE_WHILE_BUSY = 1.0
 READ_AHEAD = 4_000
 
 
-def record_moments(catalog: Catalog, collection: Collection, changed: int) -> None:
-    """Recompute the moments of both legs when enough chunks changed since they were taken."""
+def record_moments(catalog: Catalog, collection: Collection, changed: int, *, more_to_come: bool) -> bool:
+    """Recompute the moments of both legs if enough chunks changed since they were taken; tell whether.
+
+    With `more_to_come`, enough is as many as there were.
+    """
     known = catalog.moments.get_terms(collection)
-    if known and known.points > ALWAYS_BELOW and changed < STALE_SHARE * known.points:
-        return
+    if known and known.points and _is_fresh(known.points, changed, more_to_come=more_to_come):
+        return False
     config = catalog.collections.get(collection.name).config
     average_length = catalog.collections.setting(collection, "average_length") or 1.0
     catalog.moments.put_terms(
         collection, term_moments_of(catalog, collection, Bm25(average_length, config.k1, config.b))
     )
-    if not config.model:
-        return
-    fingerprint = catalog.models.get(config.model).fingerprint
-    if moments := moments_of(catalog, collection, fingerprint):
+    fingerprint = catalog.models.get(config.model).fingerprint if config.model else ""
+    if fingerprint and (moments := moments_of(catalog, collection, fingerprint)):
         catalog.moments.put(collection, fingerprint, moments)
+    return True
+
+
+def _is_fresh(points: int, changed: int, *, more_to_come: bool) -> bool:
+    if more_to_come:
+        return changed < STALE_SHARE_WHILE_BUSY * points
+    return points > ALWAYS_BELOW and changed < STALE_SHARE * points
 
 
 def term_moments_of(catalog: Catalog, collection: Collection, bm25: Bm25) -> TermMoments:

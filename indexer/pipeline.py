@@ -1,7 +1,7 @@
 """One document at a time in, chunks with both legs' needs out; one transaction a batch."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
 
@@ -13,8 +13,11 @@ from retrieval.encoder import Encoder
 from retrieval.keyword import chunk_frequencies, length
 from retrieval.types import Chunk, Document, FloatArray
 
-SLICE = 128
-"""Texts embedded between two commits of embeddings: what a kill can cost, and what Ctrl-C waits for, at the most."""
+SLICE = 64
+"""Texts embedded between two commits of embeddings."""
+SLICES_AT_ONCE = 3
+"""One is embedded, the next in line for the encoder's threads, the last being kept, which a commit elsewhere may delay:
+these a kill can cost, and these Ctrl-C waits for, at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +64,14 @@ class Pipeline:
     def embed(self, texts: Mapping[str, str], *, stop: Event | None = None) -> None:
         """Embed texts, longest first, and keep each slice as soon as it is done; leave the rest when `stop` is set."""
         keys = sorted(texts, key=lambda key: (-len(texts[key]), key))
-        with ThreadPoolExecutor(1, thread_name_prefix="keeping") as keeping:  # a commit elsewhere may hold it up
-            kept: list[Future[None]] = []
-            for start in range(0, len(keys), SLICE):
-                if stop and stop.is_set():
-                    return
-                part = keys[start : start + SLICE]
-                vectors = self.encoder.encode_passages([texts[key] for key in part])
-                kept.append(keeping.submit(self._keep, part, vectors))
-            for keep in kept:
-                keep.result()
+
+        def embed_slice(part: Sequence[str]) -> None:
+            if not (stop and stop.is_set()):
+                self._keep(part, self.encoder.encode_passages([texts[key] for key in part]))
+
+        with ThreadPoolExecutor(SLICES_AT_ONCE, thread_name_prefix="slice") as pool:
+            for _ in pool.map(embed_slice, (keys[start : start + SLICE] for start in range(0, len(keys), SLICE))):
+                pass
 
     def _keep(self, hashes: Sequence[str], vectors: FloatArray) -> None:
         self.catalog.embeddings.put(self.encoder.fingerprint, dict(zip(hashes, vectors, strict=True)))

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -86,6 +85,7 @@ class OnnxEncoder:
         self._inputs = _inputs(folder, self._session)
         self._bulk_session: InferenceSession | None = None
         self._making = Lock()
+        self._workers = ThreadPoolExecutor(self._threads, thread_name_prefix="encoding")  # started when first needed
 
     @classmethod
     def load(cls, path: Path, *, threads: int = 0) -> Self:
@@ -130,19 +130,21 @@ class OnnxEncoder:
         return _tokenizer(self.folder.path, self._json)
 
     def _encode(self, texts: Sequence[str]) -> FloatArray:
-        """Encode one batch with every thread, many with a batch a thread: sharing one, they wait for the slowest."""
+        """Encode one batch with every thread, many with a batch a thread: sharing one, they wait for the slowest.
+
+        Calls beside each other share these threads, so that none is idle while the last batches of one call end.
+        """
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         tokens = self._tokens(texts)
         batches = list(_batches([ids.shape[1] for ids in tokens]))
-        threads = self._threads if len(batches) >= 2 * self._threads else 1
-        session = self._bulk() if threads > 1 else self._session
+        many = self._threads > 1 and len(batches) >= 2 * self._threads
+        session = self._bulk() if many else self._session
 
         def run(rows: list[int]) -> None:
             vectors[rows] = self._run(session, [tokens[row] for row in rows])
 
-        with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
-            for _ in pool.map(run, batches) if pool else map(run, batches):
-                pass
+        for _ in self._workers.map(run, batches) if many else map(run, batches):
+            pass
         return vectors
 
     def _bulk(self) -> "InferenceSession":

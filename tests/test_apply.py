@@ -307,6 +307,39 @@ def test_the_index_is_compacted_when_enough_has_changed(bench: Workbench, monkey
         assert owner.compact_if_due()
 
 
+def test_moments_wait_while_more_is_to_come_but_no_longer(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexer.moments.ALWAYS_BELOW", 0)
+    bench.put(*SHORT)
+    with bench.index():
+        pass
+
+    def points() -> int:
+        terms = bench.home.catalog.moments.get_terms(bench.collection)
+        assert terms is not None
+        return terms.points
+
+    with open_index(bench.home.settings, bench.home.catalog, bench.collection) as owner:
+        bench.put(*SHORT, page("short9.md", "Bread number 9."))
+        owner.apply_pending(more_to_come=True)  # and then the ingest is killed
+        assert points() == 4
+    with bench.index():
+        assert points() == 5
+
+
+def test_small_changes_add_up_until_the_moments_are_taken_again(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.moments.ALWAYS_BELOW", 0)
+    monkeypatch.setattr("indexer.moments.STALE_SHARE", 0.5)
+    counted = []
+    for more in range(4):
+        bench.put(*SHORT, *(page(f"more{number}.md", f"Bread number {number}.") for number in range(more)))
+        with bench.index():
+            terms = bench.home.catalog.moments.get_terms(bench.collection)
+            counted.append(terms.points if terms else 0)
+    assert counted == [4, 4, 6, 6]
+
+
 def test_moments_follow_the_chunks(bench: Workbench) -> None:
     bench.put(*SHORT)
     with bench.index():

@@ -350,7 +350,7 @@ def interrupted(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Workbench:
         commit(self, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr("indexer.ingest.BATCH_DOCUMENTS", 1)
+        patch.setattr("indexer.embedding.BATCH_DOCUMENTS", 1)
         patch.setattr(Pipeline, "commit", dies)
         with pytest.raises(KeyboardInterrupt):
             bench.ingest(three())
@@ -379,7 +379,7 @@ def test_a_batch_is_parsed_while_the_one_before_it_is_embedded(
         parsed_meanwhile.append(len(source.parsed) >= min(behind, 3))
         embed(self, texts, stop=stop)
 
-    monkeypatch.setattr("indexer.ingest.BATCH_DOCUMENTS", 1)
+    monkeypatch.setattr("indexer.embedding.BATCH_DOCUMENTS", 1)
     monkeypatch.setattr(Pipeline, "embed", waiting)
     assert bench.ingest(source).embedded == 3
     assert all(parsed_meanwhile)
@@ -395,7 +395,7 @@ def test_what_embedding_raises_ends_the_ingest_and_keeps_what_was_committed(
             raise ModelError("The model broke.")
         encode(self, texts, stop=stop)
 
-    monkeypatch.setattr("indexer.ingest.BATCH_DOCUMENTS", 1)
+    monkeypatch.setattr("indexer.embedding.BATCH_DOCUMENTS", 1)
     with monkeypatch.context() as patch:
         patch.setattr(Pipeline, "embed", fails)
         with pytest.raises(ModelError):

@@ -66,9 +66,7 @@ class Analyzer:
 
     def words(self, text: str) -> list[str]:
         """List a text's words, identifiers and their parts, folded but not stemmed, for the spelling vocabulary."""
-        lexicon = lexicon_of(self.language)
-        tokens = (token for token in surfaces(text) if not is_unspaced(token))
-        return [piece.plain for token in tokens for piece in lexicon.pieces(token) if not piece.plain.isdigit()]
+        return list(lexicon_of(self.language).words(surfaces(text)))
 
     def typed(self, text: str) -> list[Word]:
         """List a query's tokens that a vocabulary could know; stop words, numbers and unspaced scripts are left out."""

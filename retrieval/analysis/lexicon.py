@@ -51,6 +51,7 @@ class Lexicon:
             self._identifiers
         )
         self._cached_terms: Callable[[str], tuple[str, ...]] = lru_cache(CACHED_TOKENS)(self._terms)
+        self._cached_words: Callable[[str], tuple[str, ...]] = lru_cache(CACHED_TOKENS)(self._words)
 
     def _pieces(self, token: str) -> tuple[Piece, ...]:
         return pieces(token, self._stem)
@@ -60,13 +61,20 @@ class Lexicon:
             return unspaced_terms(token)
         return tuple(piece.term for piece in pieces(token, self._stem))
 
+    def _words(self, token: str) -> tuple[str, ...]:
+        found = () if is_unspaced(token) else pieces(token, self._stem)
+        return tuple(piece.plain for piece in found if not piece.plain.isdigit())
+
     def pieces(self, token: str) -> tuple[Piece, ...]:
         return self._cached_pieces(token) if len(token) <= MAX_CACHED_LENGTH else self._pieces(token)
 
     def terms(self, tokens: list[str]) -> Iterator[str]:
-        # Asking for the longest once is cheaper than asking each token's length in Python, by a factor of two.
-        are_cached = max(map(len, tokens), default=0) <= MAX_CACHED_LENGTH
-        return chain.from_iterable(map(self._cached_terms if are_cached else self.terms_of, tokens))
+        """Yield the terms of each token."""
+        return chain.from_iterable(map(self._cached_terms if _are_short(tokens) else self.terms_of, tokens))
+
+    def words(self, tokens: list[str]) -> Iterator[str]:
+        """Yield the words that a vocabulary keeps of each token: folded but not stemmed, without bare numbers."""
+        return chain.from_iterable(map(self._cached_words if _are_short(tokens) else self._words, tokens))
 
     def terms_of(self, token: str) -> tuple[str, ...]:
         """Return the terms of one token."""
@@ -136,6 +144,11 @@ class Lexicon:
         suffixes = (piece for piece in found[1:] if piece.role is Role.SUFFIX)
         strong = (piece.term for piece in suffixes if is_strong(token[piece.start : piece.end]))
         return tuple(dict.fromkeys([*(piece.term for piece in found[:1]), *strong]))
+
+
+def _are_short(tokens: list[str]) -> bool:
+    # Asking for the longest once is cheaper than asking each token's length in Python, by a factor of two.
+    return max(map(len, tokens), default=0) <= MAX_CACHED_LENGTH
 
 
 @cache
