@@ -1,9 +1,12 @@
 """Shared fixtures. Real corpora live outside the project, in ../shared/data; tests skip where they are absent."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from retrieval.catalog import Catalog, Collection, CollectionConfig
 
 if TYPE_CHECKING:
     from retrieval.encoder import OnnxEncoder
@@ -33,3 +36,17 @@ def tiny_encoder(tiny_model: Path) -> "OnnxEncoder":
     from retrieval.encoder import OnnxEncoder
 
     return OnnxEncoder.load(tiny_model, threads=1)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """An empty catalog in SQLite."""
+    catalog = Catalog.open(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
+    yield catalog
+    catalog.close()
+
+
+@pytest.fixture
+def collection(catalog: Catalog) -> Collection:
+    """The catalog's one collection, empty."""
+    return catalog.collections.create("default", CollectionConfig())

@@ -1,6 +1,5 @@
 """The catalog keeps what it was given, in one transaction, and logs what the index has to do."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,18 +24,6 @@ from retrieval.catalog import (
 from retrieval.catalog.schema import metadata
 from retrieval.errors import CatalogError, FingerprintMismatch, NotFound, SchemaMismatch, UsageError
 from retrieval.types import Block, BlockKind, Chunk, Document, Link, SparseVector
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    catalog = Catalog.open(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
-    yield catalog
-    catalog.close()
-
-
-@pytest.fixture
-def collection(catalog: Catalog) -> Collection:
-    return catalog.collections.create("default", CollectionConfig())
 
 
 def post(document_id: str = "a.md", *paragraphs: str, title: str = "A post") -> Document:

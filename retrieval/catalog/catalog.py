@@ -1,5 +1,8 @@
 """One object that gives access to every part of the catalog."""
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from retrieval.catalog.changes import Changes
 from retrieval.catalog.chunks import Chunks
 from retrieval.catalog.collections import Collections
@@ -9,6 +12,10 @@ from retrieval.catalog.embeddings import Embeddings
 from retrieval.catalog.models import Models
 from retrieval.catalog.moments import MomentsTable
 from retrieval.catalog.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from retrieval.catalog.judgments import Judgments
+    from retrieval.catalog.runs import Runs
 
 
 class Catalog:
@@ -24,6 +31,20 @@ class Catalog:
         self.vocabulary = Vocabulary(database)
         self.moments = MomentsTable(database)
         self.models = Models(database)
+
+    @cached_property
+    def judgments(self) -> "Judgments":
+        """Evaluation sets; loaded when first asked for, which searching never does."""
+        from retrieval.catalog.judgments import Judgments
+
+        return Judgments(self.database)
+
+    @cached_property
+    def runs(self) -> "Runs":
+        """Runs that were kept; loaded when first asked for."""
+        from retrieval.catalog.runs import Runs
+
+        return Runs(self.database)
 
     @classmethod
     def open(cls, url: str) -> "Catalog":

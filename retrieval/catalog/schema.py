@@ -175,3 +175,49 @@ models = Table(
     Column("provenance", JSON, nullable=False),
     Column("added_at", String(32), nullable=False),
 )
+
+# Evaluation sets: queries with a source each, and graded judgments of documents by the ids their owner gave them.
+judgment_sets = Table(
+    "judgment_sets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _collection_id(),
+    Column("name", String(128), nullable=False),
+    Column("created_at", String(32), nullable=False),
+    UniqueConstraint("collection_id", "name"),
+)
+
+judged_queries = Table(
+    "judged_queries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("set_id", ForeignKey("judgment_sets.id", ondelete="CASCADE"), nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("cluster", Text, nullable=False),
+    Column("masks", JSON, nullable=False),
+    UniqueConstraint("set_id", "external_id"),
+)
+
+# A document without a grade was pooled and waits for a judge.
+judgments = Table(
+    "judgments",
+    metadata,
+    Column("query_id", ForeignKey("judged_queries.id", ondelete="CASCADE"), primary_key=True),
+    Column("document", Text, primary_key=True),
+    Column("grade", Integer),
+)
+
+# What arms ranked, in TREC format, compressed; `key` says of which queries, catalog and settings.
+runs = Table(
+    "runs",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("judgments", String(128), primary_key=True),
+    Column("arm", String(160), primary_key=True),
+    Column("key", String(64), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("timings_ms", JSON, nullable=False),
+    Column("made_at", String(32), nullable=False),
+)
