@@ -21,8 +21,8 @@ from benchmarks.homes import COLLECTION, fresh_home, ingest, opened_searcher
 from indexer.sources import SourceOptions, open_source
 from retrieval.home import Home
 from retrieval.query import Query
-from trainer.evaluate import measured
 from trainer.evaluation_set import EvaluationSet
+from trainer.measures import measured
 
 NAME = "peers"
 CORPORA = "claude-docs,scifact-dev"

@@ -35,6 +35,21 @@ class Statistics:
     sizes: Sizes
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What each leg found for a query, and how that becomes one ranking; `strengths` are those of items that lead."""
+
+    legs: Mapping[str, Candidates]
+    how: Fusion
+    strengths: Mapping[int, int]
+    group: bool
+
+    def ranking(self) -> Ranking:
+        """Fuse the legs."""
+        ranking = rank(self.legs, self.how, group=self.group)
+        return led(ranking, self.strengths) if self.strengths else ranking
+
+
 @dataclass(slots=True)
 class Stopwatch:
     """Milliseconds by stage."""
@@ -63,12 +78,24 @@ class _Asked:
 class Searcher:
     """Searches one collection's store; safe to call from several threads."""
 
-    def __init__(self, catalog: Catalog, collection: Collection, store: Store, encoder: Callable[[], Encoder]) -> None:
-        """`encoder` is called when a query first needs it: keyword search never loads a model."""
+    def __init__(
+        self,
+        catalog: Catalog,
+        collection: Collection,
+        store: Store,
+        encoder: Callable[[], Encoder],
+        *,
+        terms: TermMoments | None = None,
+    ) -> None:
+        """`encoder` is called when a query first needs it: keyword search never loads a model.
+
+        `terms` are given for a store whose chunks are weighed otherwise than the catalog's moments say.
+        """
         self.collection = collection
         self.store = store
         self._catalog = catalog
         self._encoder = encoder
+        self._terms = terms
         self._analyzer = Analyzer(collection.config.language)
         self._presenter = Presenter(catalog, collection, self._analyzer)
         self._statistics: Statistics | None = None
@@ -102,6 +129,11 @@ class Searcher:
         """Rank without reading texts: what evaluation measures."""
         return self._rank(self._asked(query, watch), watch)
 
+    def findings(self, query: Query) -> Findings:
+        """Search without fusing, for who fuses the same legs in several ways."""
+        asked = self._asked(query, Stopwatch())
+        return self._findings(asked, self._find(asked))
+
     def _asked(self, query: Query, watch: Stopwatch) -> _Asked:
         with watch.stage("analyse"):
             words = self._analyzer.query_terms(query.text)
@@ -116,7 +148,7 @@ class Searcher:
         with watch.stage("index"):
             found = self._find(asked)
         with watch.stage("fuse"):
-            return self._ranking(asked, found)
+            return self._findings(asked, found).ranking()
 
     def _vector(self, text: str) -> FloatArray:
         if not self.collection.config.model:
@@ -141,7 +173,7 @@ class Searcher:
     def _depth(query: Query) -> int:
         return max(CANDIDATES, 2 * query.k)
 
-    def _ranking(self, asked: _Asked, found: dict[str, Candidates]) -> Ranking:
+    def _findings(self, asked: _Asked, found: dict[str, Candidates]) -> Findings:
         depth = self._depth(asked.query)
         held = asked.leads.holders(found, len(self.statistics().sizes), depth=depth)
         legs = {str(leg): found[leg] for leg in (Mode.KEYWORD, Mode.EMBEDDING) if leg in found}
@@ -155,8 +187,7 @@ class Searcher:
             cut=frozenset(leg for leg, candidates in legs.items() if len(candidates) >= depth),
             sizes=self.statistics().sizes,
         )
-        ranking = rank(legs, how, group=asked.query.group)
-        return led(ranking, self._strengths(asked.query, held)) if held else ranking
+        return Findings(legs, how, self._strengths(asked.query, held) if held else {}, asked.query.group)
 
     def _strengths(self, query: Query, held: Sequence[Holders]) -> dict[int, int]:
         rows = {candidate.document for holders in held for candidate in holders.candidates}
@@ -195,4 +226,5 @@ class Searcher:
         catalog, collection = self._catalog, self.collection
         version = collection.config.model
         vectors = catalog.moments.get(collection, catalog.models.get(version).fingerprint) if version else None
-        return Statistics(catalog.moments.get_terms(collection), vectors, Sizes.of(catalog.chunks.sizes(collection)))
+        terms = self._terms or catalog.moments.get_terms(collection)
+        return Statistics(terms, vectors, Sizes.of(catalog.chunks.sizes(collection)))

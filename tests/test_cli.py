@@ -70,8 +70,21 @@ COMMANDS = dict(real_commands(get_group(app)))
 
 
 def test_the_documented_commands_are_there() -> None:
-    expected = ["ingest", "search", "status", "doctor", "audit", "reindex", "migrate", "evaluate", "serve"]
+    expected = [
+        "ingest",
+        "search",
+        "status",
+        "doctor",
+        "audit",
+        "reindex",
+        "migrate",
+        "evaluate",
+        "compare",
+        "tune",
+        "serve",
+    ]
     groups = {"documents": "list show delete", "collections": "list create delete", "models": "list add show"}
+    groups["judgments"] = "import export mine pool judge show stats delete"
     paths = [(name,) for name in expected] + [(g, name) for g, names in groups.items() for name in names.split()]
     assert set(paths) <= set(COMMANDS)
 
@@ -91,7 +104,10 @@ def test_help_is_printed_on_stdout(cli: Cli, path: tuple[str, ...]) -> None:
     assert outcome.out.startswith("Usage: tandem")
 
 
-@pytest.mark.parametrize("path", [path for path in COMMANDS if path != ("serve",)], ids=" ".join)
+INTERACTIVE = {("serve",), ("judgments", "judge")}
+
+
+@pytest.mark.parametrize("path", [path for path in COMMANDS if path not in INTERACTIVE], ids=" ".join)
 def test_every_command_that_prints_takes_home_and_json(path: tuple[str, ...]) -> None:
     options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
     assert {"--home", "--json"} <= options

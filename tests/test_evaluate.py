@@ -29,8 +29,9 @@ from retrieval.types import Mode, Qrels, Run
 from tests.tiny_model import build_tiny_model
 from trainer.arms import Arm, parse_arms
 from trainer.cli import add_commands
-from trainer.evaluate import evaluate, measured
+from trainer.evaluate import evaluate
 from trainer.evaluation_set import EvaluationSet
+from trainer.measures import measured
 
 DOCUMENTS = (
     Submitted("garage", "Mend the engine of a car.", "Vehicle repair", "text"),

@@ -12,8 +12,8 @@ from rank_bm25 import BM25Okapi  # type: ignore[import-untyped]  # it ships no t
 from indexer.sources.base import Item, SourceOptions
 from indexer.sources.jsonl import parse
 from retrieval.types import Block, BlockKind, Document
-from trainer.evaluate import measured
 from trainer.evaluation_set import EvaluationSet
+from trainer.measures import measured
 from trainer.reference import ReferenceBm25, words
 
 TEXTS = st.lists(st.sampled_from(["cat", "dog", "fish", "bird"]), max_size=6).map(" ".join)
@@ -78,3 +78,18 @@ def test_on_product_documentation_it_scores_what_was_measured_before(shared_data
     }
     assert len(judged.queries) == 100
     assert measured(judged.qrels, run)["ndcg@10"] == pytest.approx(0.667, abs=0.01)
+
+
+def test_a_string_hidden_in_a_document_no_longer_finds_it_there() -> None:
+    documents = [document("1", "cat food", "for every dog"), document("2", "cat"), document("3", "fish", "fly")]
+    reference = ReferenceBm25([*documents, document("4", "bird"), document("5", "bee")])
+    assert set(reference.rank("cat food", 10)) == {"1", "2"}
+    assert reference.rank("cat food", 10, {"1": ["Cat food"], "gone": ["x"]}) == ["2"]
+    assert reference.rank("dog", 10, {"1": ["cat food"]}) == ["1"]
+
+
+@given(titles=st.lists(TEXTS.filter(bool), min_size=2, max_size=6), query=TEXTS)
+def test_a_document_that_hides_nothing_it_has_scores_as_before(titles: list[str], query: str) -> None:
+    reference = ReferenceBm25([document(str(place), title) for place, title in enumerate(titles)])
+    masks = {str(place): ["whale"] for place in range(len(titles))}
+    assert reference.rank(query, 10, masks) == reference.rank(query, 10)

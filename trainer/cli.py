@@ -13,3 +13,21 @@ def add_commands(app: typer.Typer) -> None:
         "trainer.commands.evaluate:evaluate",
         help="Measure how well each way to search ranks the documents that judged queries want.",
     )
+    add_lazily(
+        app,
+        "compare",
+        "trainer.commands.compare:compare",
+        help="Say whether one way to search is better than another, or whether nobody can tell yet.",
+    )
+    add_lazily(
+        app,
+        "tune",
+        "trainer.commands.tune:tune",
+        help="Choose the fusion and BM25's parameters by judged queries, and adopt only what proves better.",
+    )
+    add_lazily(
+        app,
+        "judgments",
+        "trainer.commands.judgments:judgments",
+        help="Queries with the documents that answer them: what arms are measured by.",
+    )

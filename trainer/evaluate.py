@@ -1,23 +1,32 @@
-"""Measure arms on judged queries, with ir_measures' definitions of the measures."""
+"""Arms x queries -> runs -> measures. Runs of a named judgment set are kept, and made again when anything changed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from retrieval.catalog import Collection
+from retrieval.catalog.runs import KeptRun
 from retrieval.home import Home
-from retrieval.types import Qrels, Run
+from retrieval.types import Run
 from trainer.arms import Arm
 from trainer.evaluation_set import EvaluationSet
+from trainer.measures import PerQuery, measured, per_query
 from trainer.runs import Runner
+from trainer.trec import parse_run, rendered_run
+
+OnArm = Callable[[Arm], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ArmResult:
-    """What an arm ranked, and what that is worth: means over `queries` judged queries, by measure, from 0 to 1."""
+    """What an arm ranked, and what that is worth.
+
+    `measures` are means over `queries` judged queries, by measure, from 0 to 1; `values` the same of every query.
+    """
 
     arm: Arm
     run: Run
     measures: Mapping[str, float]
+    values: PerQuery
     queries: int
 
 
@@ -27,37 +36,42 @@ def evaluate(
     judged: EvaluationSet,
     arms: Sequence[Arm],
     *,
-    on_arm: Callable[[Arm], None] = lambda _: None,
+    keep_as: str = "",
+    on_arm: OnArm = lambda _: None,
 ) -> list[ArmResult]:
-    """Rank every judged query with every arm and measure it; `on_arm` is called before each.
+    """Rank every judged query with every arm and measure it; `on_arm` is called before each that is not kept already.
 
-    Raises ModelError for an arm whose model is unknown or has not embedded the whole collection.
+    With `keep_as`, the name of the judgment set, runs are kept and reused. Raises ModelError for an arm whose model is
+    unknown or has not embedded the whole collection.
     """
-    runner = Runner(home, collection, arms, judged.queries)
+    return evaluate_with(Runner(home, collection, arms, judged), judged, arms, keep_as=keep_as, on_arm=on_arm)
+
+
+def evaluate_with(
+    runner: Runner,
+    judged: EvaluationSet,
+    arms: Sequence[Arm],
+    *,
+    keep_as: str = "",
+    on_arm: OnArm = lambda _: None,
+) -> list[ArmResult]:
+    """Do what `evaluate` does with a runner of these arms, which may be wanted for more."""
     results: list[ArmResult] = []
     for arm in arms:
-        on_arm(arm)
-        run = runner.run(arm)
-        results.append(ArmResult(arm, run, measured(judged.qrels, run), len(judged.queries)))
+        run = _run(runner, arm, keep_as, on_arm)
+        results.append(
+            ArmResult(arm, run, measured(judged.qrels, run), per_query(judged.qrels, run), len(judged.queries))
+        )
     return results
 
 
-def measured(qrels: Qrels, run: Run) -> dict[str, float]:
-    """Return each measure's mean over the queries of `qrels`; a query that the run does not answer counts as 0.
-
-    judged@10 is the share of the first ten documents that has a grade: where it is low, the others mean little.
-    """
-    import ir_measures as ir
-
-    measures = {
-        "ndcg@10": ir.nDCG @ 10,
-        "mrr@10": ir.RR @ 10,
-        "recall@10": ir.R @ 10,
-        "recall@100": ir.R @ 100,
-        "success@1": ir.Success @ 1,
-        "judged@10": ir.Judged @ 10,
-    }
-    plain_qrels = {query: dict(grades) for query, grades in qrels.items()}
-    answered = {query: dict(scores) for query, scores in run.items() if scores}  # it divides by an answer's length
-    means = ir.calc_aggregate(list(measures.values()), plain_qrels, answered)
-    return {name: float(means[measure]) for name, measure in measures.items()}
+def _run(runner: Runner, arm: Arm, judgments: str, on_arm: OnArm) -> Run:
+    kept = runner.home.catalog.runs.get(runner.collection, judgments, str(arm)) if judgments else None
+    key = runner.key(arm)
+    if kept is not None and kept.key == key:
+        return parse_run(kept.trec)
+    on_arm(arm)
+    run = runner.run(arm)
+    if judgments:
+        runner.home.catalog.runs.put(runner.collection, KeptRun(judgments, str(arm), key, rendered_run(run, str(arm))))
+    return run

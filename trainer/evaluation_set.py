@@ -1,9 +1,10 @@
 """The judged queries that an evaluation asks."""
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from retrieval.catalog.judgments import JudgedQuery
 from retrieval.errors import UsageError
 from retrieval.types import Qrels
 from trainer.qrels import Queries, read_qrels, read_queries
@@ -15,12 +16,40 @@ _EXAMPLES = 3
 class EvaluationSet:
     """Queries that have judgments, and their judgments: both have the same query ids, in the order of the queries.
 
-    `unasked` are judged queries whose text is not known; they are left out.
+    `unasked` are judged queries whose text is not known, `unjudged` queries that nobody judged; both are left out.
+    `sources` says where each query came from, `clusters` what it shares with correlated ones ("" for nothing), and
+    `masks` which strings are hidden in which documents while it is searched.
     """
 
     queries: Queries
     qrels: Qrels
     unasked: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    clusters: Mapping[str, str] = field(default_factory=dict)
+    masks: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, judged: Sequence[JudgedQuery], name: str) -> "EvaluationSet":
+        """Take those queries of a judgment set that have a grade; raises UsageError when none has."""
+        graded = {
+            query.id: {document: grade for document, grade in query.grades.items() if grade is not None}
+            for query in judged
+        }
+        asked = [query for query in judged if graded[query.id]]
+        if not asked:
+            raise UsageError(
+                f"The judgment set {name!r} has {len(judged)} queries and no judgment; `tandem judgments judge` gives "
+                "some, or `tandem judgments import` brings them."
+            )
+        return cls(
+            {query.id: query.text for query in asked},
+            {query.id: graded[query.id] for query in asked},
+            unjudged=tuple(query.id for query in judged if not graded[query.id]),
+            sources={query.id: query.source for query in asked},
+            clusters={query.id: query.cluster for query in asked if query.cluster},
+            masks={query.id: query.masks for query in asked if query.masks},
+        )
 
     @classmethod
     def read(cls, queries_file: Path, qrels_file: Path) -> "EvaluationSet":
@@ -39,6 +68,8 @@ class EvaluationSet:
         """Say what makes the measures mean less than they seem; `documents` are the ids that the collection has."""
         if self.unasked:
             yield f"{_counted(self.unasked, 'judged query')} left out, having no text: {_examples(self.unasked)}"
+        if self.unjudged:
+            yield f"{_counted(self.unjudged, 'query')} left out, having no judgment yet: {_examples(self.unjudged)}"
         judged = {document: None for grades in self.qrels.values() for document in grades}
         if unknown := [document for document in judged if document not in documents]:
             yield (

@@ -1,47 +1,69 @@
 """Arms x queries -> runs, without the index's lock: an exact index in memory, made from the catalog."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
+from hashlib import blake2b
 
-from indexer.apply import points, recipe
-from indexer.moments import moments_of
+from indexer.apply import Recipe, points, recipe
+from indexer.moments import moments_of, term_moments_of
 from indexer.reindex import check_analyzer
-from retrieval.catalog import Collection, ModelRecord
+from retrieval.analysis import ANALYZER_VERSION
+from retrieval.catalog import Collection, ModelRecord, TermMoments
 from retrieval.encoder import Encoder
 from retrieval.errors import ModelError, NotFound, UsageError
 from retrieval.home import Home
 from retrieval.query import Query
-from retrieval.search import Searcher, Stopwatch
-from retrieval.stores.memory import MemoryStore
+from retrieval.search import Findings, Searcher
+from retrieval.stores.base import Point
 from retrieval.types import Mode, Run
 from trainer.arms import REFERENCE, Arm
-from trainer.qrels import Queries
+from trainer.evaluation_set import EvaluationSet
+from trainer.masking import MaskedStore, MaskedText, MaskedTexts, embed_masked, masked_points
 from trainer.query_vectors import BatchedQueries
 from trainer.reference import ReferenceBm25
 
 DEPTH = 100
 """Documents ranked for a query: what recall@100 needs."""
+_VERSION = "1"
+"""Part of a kept run's key: to be changed with anything here that changes a run."""
 
 
 class Runner:
     """Runs arms over one collection and one set of queries; what arms share is made once. Not thread-safe."""
 
-    def __init__(self, home: Home, collection: Collection, arms: Sequence[Arm], queries: Queries) -> None:
-        """Check that every arm can be run.
+    def __init__(self, home: Home, collection: Collection, arms: Sequence[Arm], judged: EvaluationSet) -> None:
+        """Check that every arm can be run. The collection's config counts, be it another than the catalog's.
 
         Raises UsageError for a collection without documents, StoreError for terms of another analyzer, and ModelError
         for a model that is unknown or has not embedded every chunk.
         """
-        self._home = home
-        self._collection = collection
-        self._queries = {key: Query(text, DEPTH).checked() for key, text in queries.items()}
+        self.home = home
+        self.collection = collection
+        self._judged = judged
+        self._queries = {key: Query(text, DEPTH).checked() for key, text in judged.queries.items()}
         self._encoders: dict[str, Encoder] = {}
         if not home.catalog.documents.count(collection):
             raise UsageError(f"Collection {collection.name!r} has no document yet; `tandem ingest PATH` brings some.")
         if any(arm.kind != REFERENCE for arm in arms):
             check_analyzer(home.catalog, collection)
         self._models = {arm.version: self._model(arm.version) for arm in arms if arm.version}
+
+    def key(self, arm: Arm) -> str:
+        """Return a digest of what the arm's run depends on: queries, masks, the catalog's state, settings, model."""
+        judged, catalog = self._judged, self.home.catalog
+        circumstances = {
+            "version": _VERSION,
+            "queries": [[key, text, judged.masks.get(key, {})] for key, text in judged.queries.items()],
+            "arm": str(arm),
+            "model": self._models[arm.version].fingerprint if arm.version else "",
+            "config": {**asdict(self.collection.config), "model": ""},
+            "analyzer": ANALYZER_VERSION,
+            "changes": catalog.changes.last_seq(self.collection),
+            "documents": catalog.documents.count(self.collection),
+        }
+        return blake2b(json.dumps(circumstances, sort_keys=True).encode(), digest_size=32).hexdigest()
 
     def run(self, arm: Arm) -> Run:
         """Return the arm's best documents for each query that it answers, best first: the k-th of n scores n + 1 - k.
@@ -56,41 +78,81 @@ class Runner:
         }
 
     def _reference(self) -> dict[str, list[str]]:
-        reference = ReferenceBm25(self._home.catalog.documents.all(self._collection))
-        return {key: reference.rank(query.text, DEPTH) for key, query in self._queries.items()}
+        reference = ReferenceBm25(self.home.catalog.documents.all(self.collection))
+        masks = self._judged.masks
+        return {key: reference.rank(query.text, DEPTH, masks.get(key, {})) for key, query in self._queries.items()}
 
     def _searched(self, arm: Arm, mode: Mode) -> dict[str, list[str]]:
-        version = arm.version or self._collection.config.model
-        searched = replace(self._collection, config=replace(self._collection.config, model=version))
-        searcher = Searcher(self._home.catalog, searched, self._store, lambda: self._encoder(searched))
-        rows = {
-            key: searcher.rank(replace(query, mode=mode), Stopwatch()).order[:DEPTH]
-            for key, query in self._queries.items()
-        }
+        rows = {key: found.ranking().order[:DEPTH] for key, found in self._findings(arm, mode)}
         # A document deleted since the index was made is no longer shown, and leaves its run.
-        shown = self._home.catalog.documents.shown({row for found in rows.values() for row in found})
+        shown = self.home.catalog.documents.shown({row for found in rows.values() for row in found})
         return {key: [shown[row].id for row in found if row in shown] for key, found in rows.items()}
 
+    def findings(self, arm: Arm) -> dict[str, Findings]:
+        """Return what the legs of an arm find for each query; raises UsageError for one that is no search."""
+        if arm.mode is None:
+            raise UsageError(f"The arm {arm} has no legs.")
+        return dict(self._findings(arm, arm.mode))
+
+    def _findings(self, arm: Arm, mode: Mode) -> Iterator[tuple[str, Findings]]:
+        searcher = self.searcher(arm)
+        for key, query in self._queries.items():
+            self._store.hide(self._hidden.get(key, ()))
+            yield key, searcher.findings(replace(query, mode=mode))
+        self._store.hide(())
+
+    def searcher(self, arm: Arm) -> Searcher:
+        """Return a searcher of the exact index with the arm's model."""
+        version = arm.version or self.collection.config.model
+        searched = replace(self.collection, config=replace(self.collection.config, model=version))
+        return Searcher(
+            self.home.catalog, searched, self._store, lambda: self._encoder(searched), terms=self._term_moments
+        )
+
     @cached_property
-    def _store(self) -> MemoryStore:
-        catalog, store = self._home.catalog, MemoryStore()
-        fingerprints = {model.fingerprint: model.dimensions for model in self._models.values()}
-        how = replace(recipe(catalog, self._collection, store), fingerprints=tuple(fingerprints))
-        for name, size in fingerprints.items():
-            store.add_vector(name, size)
-        for chunks in catalog.chunks.all_stored(self._collection):
-            store.upsert(points(catalog, how, chunks))
+    def _recipe(self) -> Recipe:
+        config, fingerprints = self.collection.config, dict.fromkeys(m.fingerprint for m in self._models.values())
+        found = recipe(self.home.catalog, self.collection, MaskedStore())
+        return Recipe(replace(found.bm25, k1=config.k1, b=config.b), tuple(fingerprints))
+
+    @cached_property
+    def _term_moments(self) -> TermMoments | None:
+        """The moments of terms weighed otherwise than in the catalog; None where the catalog's are right."""
+        config, kept = self.collection.config, self.home.catalog.collections.get(self.collection.name).config
+        if (config.k1, config.b) == (kept.k1, kept.b):
+            return None
+        return term_moments_of(self.home.catalog, self.collection, self._recipe.bm25)
+
+    @cached_property
+    def _store(self) -> MaskedStore:
+        catalog, store = self.home.catalog, MaskedStore()
+        for model in self._models.values():
+            store.add_vector(model.fingerprint, model.dimensions)
+        for chunks in catalog.chunks.all_stored(self.collection):
+            store.upsert(points(catalog, self._recipe, chunks))
         return store
+
+    @cached_property
+    def _hidden(self) -> dict[str, list[Point]]:
+        """The points that stand in for masked documents, by query."""
+        catalog = self.home.catalog
+        texts = MaskedTexts(catalog, self.collection, self._judged.masks)
+        hidden = {key: found for key in self._judged.masks if (found := texts.of(key))}
+        for version in self._models:
+            searched = replace(self.collection, config=replace(self.collection.config, model=version))
+            embed_masked(catalog, self.home.encoder(searched), _embedded(hidden.values()))
+        how = self._recipe
+        return {key: masked_points(catalog, found, how.bm25, how.fingerprints) for key, found in hidden.items()}
 
     def _encoder(self, collection: Collection) -> Encoder:
         version = collection.config.model
         if version not in self._encoders:
             texts = [query.text for query in self._queries.values()]
-            self._encoders[version] = BatchedQueries(self._home.encoder(collection), texts)
+            self._encoders[version] = BatchedQueries(self.home.encoder(collection), texts)
         return self._encoders[version]
 
     def _model(self, version: str) -> ModelRecord:
-        catalog, collection = self._home.catalog, self._collection
+        catalog, collection = self.home.catalog, self.collection
         try:
             record = catalog.models.get(version)
         except NotFound as error:
@@ -106,11 +168,15 @@ class Runner:
 
     def _calibrate(self, model: ModelRecord) -> None:
         """Record a candidate model's moments, which ingest keeps for the active one only: both get equal treatment."""
-        catalog, collection = self._home.catalog, self._collection
+        catalog, collection = self.home.catalog, self.collection
         if model.version == collection.config.model:
             return
         if moments := moments_of(catalog, collection, model.fingerprint):
             catalog.moments.put(collection, model.fingerprint, moments)
+
+
+def _embedded(hidden: Iterable[Sequence[MaskedText]]) -> Iterator[str]:
+    return (text.embedding_text for texts in hidden for text in texts)
 
 
 def _remedy(version: str, *, is_active: bool) -> str:

@@ -164,6 +164,17 @@ class Documents:
                     shown[key] = shown_document(*columns)
         return shown
 
+    def rows(self, collection: Collection, ids: Iterable[str]) -> dict[int, str]:
+        """Return the ids of those documents that exist, by their row."""
+        table = schema.documents
+        found: dict[int, str] = {}
+        statement = select(table.c.id, table.c.external_id).where(table.c.collection_id == collection.id)
+        with self._database.read() as connection:
+            for batch in in_batches(ids):
+                rows = connection.execute(statement.where(table.c.external_id.in_(batch)))
+                found.update({row.id: row.external_id for row in rows})
+        return found
+
     def count(self, collection: Collection) -> int:
         """How many documents there are."""
         table = schema.documents

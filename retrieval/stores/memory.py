@@ -114,6 +114,14 @@ class MemoryStore:
                 self._segments, [part.within(mask) for part, mask in zip(parts, allowed, strict=True)]
             )
 
+    def idf(self, term: int) -> float:
+        """The inverse document frequency of a term over all points."""
+        with self._lock:
+            self._seal()
+            holders = [(segment, segment.postings.of_term(term)[0]) for segment in self._segments]
+            frequency = sum(int(segment.alive[rows].sum()) for segment, rows in holders)
+            return exact.idf(sum(int(segment.alive.sum()) for segment in self._segments), frequency)
+
     def facet(self, name: str, where: Filter | None = None, limit: int = 20) -> list[FacetCount]:
         """Count documents by value."""
         with self._lock:

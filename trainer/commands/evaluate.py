@@ -9,7 +9,7 @@ import typer
 from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, note, opened, print_json, table
 from retrieval.types import JsonValue
 from trainer.arms import DEFAULT_ARMS, parse_arms
-from trainer.evaluation_set import EvaluationSet
+from trainer.commands.asked import JudgmentsOption, QrelsOption, QueriesOption, asked, from_files
 
 if TYPE_CHECKING:
     from trainer.evaluate import ArmResult
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 def evaluate(
     context: typer.Context,
-    queries: Annotated[Path, typer.Option("--queries", metavar="JSONL", help='A line a query: {"_id", "text"}.')],
-    qrels: Annotated[
-        Path, typer.Option("--qrels", metavar="FILE", help="Judgments: BEIR's TSV with its header, or TREC qrels.")
-    ],
+    queries: QueriesOption = None,
+    qrels: QrelsOption = None,
+    judgments: JudgmentsOption = None,
     arms: Annotated[
         str, typer.Option(metavar="ARM,...", help="What to compare; embedding and hybrid also as ARM@VERSION.")
     ] = DEFAULT_ARMS,
+    runs: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write each arm's ranking there, and the qrels, for TREC tools."),
+    ] = None,
     home: HomeOption = None,
     collection: CollectionOption = DEFAULT,
     as_json: JsonOption = False,
@@ -31,19 +34,25 @@ def evaluate(
     """Measure how well each way to search ranks the documents that judged queries want."""
     from trainer.evaluate import evaluate as run_evaluation
 
-    judged = EvaluationSet.read(queries, qrels)
+    read = from_files(queries, qrels, judgments)
     with opened(context, home) as opened_home:
         target = opened_home.catalog.collections.get(collection)
         compared = parse_arms(arms, target.config.model)
-        for concern in judged.concerns(opened_home.catalog.documents.keys(target)):
-            note(f"Warning: {concern}")
+        judged, name = asked(read, opened_home.catalog, target, judgments)
+        count = len(judged.queries)
         results = run_evaluation(
             opened_home,
             target,
             judged,
             compared,
-            on_arm=lambda arm: note(f"Ranking {len(judged.queries)} queries with {arm}"),
+            keep_as=name,
+            on_arm=lambda arm: note(f"Ranking {count} queries with {arm}"),
         )
+    if runs is not None:
+        from trainer.trec import write_runs
+
+        write_runs(runs, {str(result.arm): result.run for result in results}, judged.qrels)
+        note(f"Wrote {len(results)} runs and qrels.trec to {runs}")
     if as_json:
         print_json({"arms": {str(result.arm): _body(result) for result in results}})
     else:

@@ -1,0 +1,123 @@
+"""tandem compare"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrieval.console import (
+    DEFAULT,
+    CollectionOption,
+    HomeOption,
+    JsonOption,
+    note,
+    opened,
+    print_json,
+    print_line,
+    table,
+)
+from retrieval.errors import UsageError
+from trainer.arms import REFERENCE, Arm, parse_arms
+from trainer.commands.asked import JudgmentsOption, QrelsOption, QueriesOption, asked, from_files
+from trainer.findings import MINIMUM_EFFECT
+
+if TYPE_CHECKING:
+    from trainer.findings import Comparison, Report
+
+
+def compare(
+    context: typer.Context,
+    a: Annotated[str, typer.Argument(metavar="A", help="The arm there is: keyword, hybrid, hybrid@VERSION, ...")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The arm that must be better.")],
+    queries: QueriesOption = None,
+    qrels: QrelsOption = None,
+    judgments: JudgmentsOption = None,
+    against: Annotated[
+        str | None, typer.Option("--also", metavar="ARM,...", help="Further arms to compare against A.")
+    ] = None,
+    minimum_effect: Annotated[
+        float, typer.Option(min=0.0, max=0.5, help="The least difference of nDCG@10 worth having.")
+    ] = MINIMUM_EFFECT,
+    field: Annotated[
+        str, typer.Option("--slice-by", metavar="FIELD", help="Look at each value of this metadata field too.")
+    ] = "",
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="HTML", help="Write a page to read, and the same as JSON beside.")
+    ] = None,
+    home: HomeOption = None,
+    collection: CollectionOption = DEFAULT,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether arm B is better than arm A, worse, no different, or whether nobody can tell yet."""
+    from trainer.compare import Declared
+    from trainer.compare import compare as run_comparison
+
+    read = from_files(queries, qrels, judgments)
+    with opened(context, home) as opened_home:
+        target = opened_home.catalog.collections.get(collection)
+        first, *others = (_arm(name, target.config.model) for name in (a, b))
+        others += parse_arms(against, target.config.model) if against else ()
+        if first in others:
+            raise UsageError(f"{first} cannot be compared with itself; give two arms.")
+        judged, name = asked(read, opened_home.catalog, target, judgments)
+        pairs = [(first, arm) for arm in dict.fromkeys(others)]
+        declared = Declared(pairs, (Arm(REFERENCE),), name, minimum_effect, field)
+        found = run_comparison(opened_home, target, judged, declared, on_arm=lambda arm: note(f"Ranking with {arm}"))
+    if report is not None:
+        _write(found, report)
+    if as_json:
+        from trainer.report import compare_json
+
+        print_json(compare_json(found.comparisons[0], found))
+    else:
+        _print(found)
+
+
+def _arm(written: str, active: str) -> Arm:
+    arms = parse_arms(written, active)
+    if len(arms) != 1:
+        raise UsageError(f"{written!r} names {len(arms)} arms where one is wanted; more go after --also.")
+    return arms[0]
+
+
+def _write(found: "Report", path: Path) -> None:
+    import json
+
+    from trainer.report import html, to_json
+
+    try:
+        path.write_text(html(found), encoding="utf-8")
+        beside = path.with_suffix(".json")
+        beside.write_text(json.dumps(to_json(found), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{error.filename or path} cannot be written ({error.strerror}); give a path.") from None
+    note(f"Wrote {path} and {beside}")
+
+
+def _print(found: "Report") -> None:
+    measures = list(found.arms[0].measures)
+    rows = [[arm.arm, *(f"{arm.measures[name]:.4f}" for name in measures)] for arm in found.arms]
+    table(rows, ["ARM", *(name.upper() for name in measures)])
+    for comparison in found.comparisons:
+        print_line()
+        _print_comparison(comparison)
+
+
+def _print_comparison(comparison: "Comparison") -> None:
+    contrast = comparison.contrast
+    print_line(f"{comparison.b} against {comparison.a}: {comparison.verdict}")
+    for reason in comparison.reasons:
+        print_line(f"  {reason}")
+    print_line(f"  {contrast.wins} queries won, {contrast.ties} tied, {contrast.losses} lost.")
+    if comparison.slices:
+        rows = [
+            [
+                f"  {one.name}",
+                str(one.contrast.queries),
+                f"{one.contrast.effect:+.4f}",
+                f"{one.contrast.low:+.4f} to {one.contrast.high:+.4f}",
+                "worse" if one.regressed else "",
+            ]
+            for one in comparison.slices
+        ]
+        table(rows, ["  SLICE", "QUERIES", "EFFECT", "95 % INTERVAL", ""])

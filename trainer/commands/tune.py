@@ -1,0 +1,151 @@
+"""tandem tune"""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrieval.console import (
+    DEFAULT,
+    CollectionOption,
+    HomeOption,
+    JsonOption,
+    note,
+    opened,
+    print_json,
+    print_line,
+    table,
+)
+from retrieval.errors import UsageError
+from retrieval.types import Mode
+from trainer.arms import parse_arms
+from trainer.commands.asked import JudgmentsOption, QrelsOption, QueriesOption, asked, from_files
+from trainer.findings import MINIMUM_EFFECT
+
+if TYPE_CHECKING:
+    from retrieval.catalog import Collection
+    from retrieval.home import Home
+    from trainer.adoption import Change
+    from trainer.evaluation_set import EvaluationSet
+    from trainer.tune import Tuning
+
+MINED = "mined"
+
+
+def tune(
+    context: typer.Context,
+    queries: QueriesOption = None,
+    qrels: QrelsOption = None,
+    judgments: JudgmentsOption = None,
+    folds: Annotated[int, typer.Option(min=2, max=20, help="How many parts the queries are divided into.")] = 5,
+    minimum_effect: Annotated[
+        float, typer.Option(min=0.0, max=0.5, help="The least gain of nDCG@10 worth having.")
+    ] = MINIMUM_EFFECT,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be adopted, and change nothing.")] = False,
+    revert: Annotated[bool, typer.Option("--revert", help="Go back to the settings before the last adoption.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which queries share a part.")] = 0,
+    home: HomeOption = None,
+    collection: CollectionOption = DEFAULT,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose the fusion and BM25's parameters by judged queries; adopt them if they prove better than what there is."""
+    from trainer.tune import Plan
+    from trainer.tune import tune as run_tuning
+
+    if revert and (queries or qrels or judgments or dry_run):
+        raise UsageError("--revert needs no judged queries and has no --dry-run; give it alone.")
+    read = from_files(queries, qrels, judgments)
+    with opened(context, home) as opened_home:
+        target = opened_home.catalog.collections.get(collection)
+        if revert:
+            _revert(opened_home, target, as_json=as_json)
+            return
+        parse_arms(Mode.HYBRID, target.config.model)
+        judged, name = asked(read, opened_home.catalog, target, judgments)
+        _warn_of_mined(judged)
+        plan = Plan(folds, minimum_effect, seed)
+        found = run_tuning(opened_home, target, judged, plan, on_weighing=_tell)
+        change = None
+        if found.is_better and not dry_run:
+            change = _adopt(opened_home, target, found, judged, name)
+    _report(found, change, as_json=as_json)
+
+
+def _tell(done: int, total: int) -> None:
+    note(f"Ranking with k1 and b number {done + 1} of {total}")
+
+
+def _sources(judged: "EvaluationSet") -> Counter[str]:
+    return Counter(judged.sources.get(query, "human") for query in judged.queries)
+
+
+def _warn_of_mined(judged: "EvaluationSet") -> None:
+    mined = sum(count for source, count in _sources(judged).items() if source.startswith(MINED))
+    if mined:
+        note(
+            f"Warning: {mined} of the {len(judged.queries)} queries are mined: each seeks the one document it was made "
+            "from, often by its own words. Settings that suit them need not suit what people ask."
+        )
+
+
+def _adopt(home: "Home", target: "Collection", found: "Tuning", judged: "EvaluationSet", name: str) -> "Change":
+    from trainer.adoption import adopt
+
+    return adopt(home, target, found, name, _sources(judged))
+
+
+def _revert(home: "Home", target: "Collection", *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from trainer.adoption import revert
+
+    change = revert(home, target)
+    if as_json:
+        print_json({"reverted": change is not None, **({} if change is None else asdict(change))})
+    elif change is None:
+        print_line(f"Nothing to revert: no settings of {target.name!r} were adopted by tuning.")
+    else:
+        print_line(f"Reverted to {change.after}; it was {change.before}.")
+        _print_index(change)
+
+
+def _report(found: "Tuning", change: "Change | None", *, as_json: bool) -> None:
+    if as_json:
+        from trainer.adoption import evidence
+
+        index = {} if change is None else {"weighed_again": change.chunks, "index_busy": change.busy}
+        print_json({"adopted": change is not None, **evidence(found), **index})
+        return
+    rows = [[str(fold.queries), f"{fold.before:.4f}", f"{fold.after:.4f}", str(fold.chosen)] for fold in found.folds]
+    table(rows, ["HELD OUT", "PRESENT", "CHOSEN", "CHOSEN BY THE OTHER QUERIES"])
+    print_line()
+    _print_verdict(found, change)
+
+
+def _print_verdict(found: "Tuning", change: "Change | None") -> None:
+    print_line(f"Present settings: {found.before} (nDCG@10 {found.mean_before:.4f})")
+    print_line(
+        f"Chosen on all {found.contrast.queries} queries: {found.after} (queries held out {found.mean_after:.4f})"
+    )
+    told = " ".join(found.reasons)
+    if change is not None:
+        print_line(f"Adopted: {told}")
+        _print_index(change)
+        print_line("`tandem tune --revert` goes back.")
+    elif found.is_better:
+        print_line(f"Would be adopted: {told}")
+    else:
+        print_line(f"Not adopted: {told} {_how_many(found)}".rstrip())
+
+
+def _how_many(found: "Tuning") -> str:
+    if found.more_queries is None:
+        return "No number of further queries within reason would settle it."
+    return f"About {found.more_queries} more queries of this kind would settle it." if found.more_queries else ""
+
+
+def _print_index(change: "Change") -> None:
+    if change.busy:
+        print_line(f"{change.busy} It weighs the keyword index again by itself, or whoever opens it next does.")
+    elif change.chunks:
+        print_line(f"The keyword index was weighed again: {change.chunks} chunks.")

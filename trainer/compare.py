@@ -1,0 +1,184 @@
+"""Compare arms on judged queries: the verdict on B against A, with everything a sceptic would ask for."""
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from retrieval.analysis import ANALYZER_VERSION
+from retrieval.catalog import Collection
+from retrieval.home import Home
+from trainer.arms import Arm
+from trainer.changed import ChangedQueries
+from trainer.clusters import clusters_of
+from trainer.costs import costs_of
+from trainer.evaluate import ArmResult, evaluate_with
+from trainer.evaluation_set import EvaluationSet
+from trainer.findings import MEASURE, MINIMUM_EFFECT, ArmSummary, Comparison, Contrast, Report, SliceResult, Verdict
+from trainer.runs import Runner
+from trainer.significance import Rules, contrast, mean_interval, verdict, with_holm
+from trainer.slices import slices_of
+
+Pair = tuple[Arm, Arm]
+"""A and B: B is compared against A."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What is compared, said before anything is measured: the main pair first, arms that are only shown last.
+
+    `name` is the judgment set's, under which runs are kept; "" keeps none. `field` is a metadata field to slice by.
+    """
+
+    pairs: Sequence[Pair]
+    shown: Sequence[Arm] = ()
+    name: str = ""
+    minimum_effect: float = MINIMUM_EFFECT
+    field: str = ""
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Every arm, each once."""
+        return tuple(dict.fromkeys([*(arm for pair in self.pairs for arm in pair), *self.shown]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What all comparisons share."""
+
+    judged: EvaluationSet
+    results: Mapping[str, ArmResult]
+    clusters: Mapping[str, str]
+    slices: Mapping[str, frozenset[str]]
+    rules: Rules
+
+    def differences(self, a: Arm, b: Arm) -> dict[str, float]:
+        """B minus A, by query."""
+        before, after = (self.results[str(arm)].values[MEASURE] for arm in (a, b))
+        return {query: after[query] - before[query] for query in before}
+
+    def contrast(self, differences: Mapping[str, float]) -> Contrast:
+        """The contrast over some queries."""
+        return contrast(list(differences.values()), [self.clusters[query] for query in differences], rules=self.rules)
+
+
+def compare(
+    home: Home,
+    collection: Collection,
+    judged: EvaluationSet,
+    declared: Declared,
+    *,
+    on_arm: Callable[[Arm], None] = lambda _: None,
+) -> Report:
+    """Measure every arm and judge every declared pair, corrected for their number (Holm).
+
+    Raises ModelError for an arm whose model is unknown or has not embedded the whole collection.
+    """
+    runner = Runner(home, collection, declared.arms, judged)
+    results = evaluate_with(runner, judged, declared.arms, keep_as=declared.name, on_arm=on_arm)
+    measured = _Measured(
+        judged,
+        {str(result.arm): result for result in results},
+        clusters_of(judged),
+        slices_of(judged, home.catalog, collection, field=declared.field),
+        Rules(minimum_effect=declared.minimum_effect),
+    )
+    return Report(
+        collection=collection.name,
+        documents=home.catalog.documents.count(collection),
+        chunks=home.catalog.chunks.lengths(collection)[0],
+        judgments=declared.name,
+        sources=Counter(judged.sources.get(query, "human") for query in judged.queries),
+        judged_documents=sum(len(grades) for grades in judged.qrels.values()),
+        measure=MEASURE,
+        minimum_effect=declared.minimum_effect,
+        arms=[_summary(result, measured) for result in results],
+        comparisons=_comparisons(measured, declared.pairs, ChangedQueries(home, collection, judged)),
+        costs=costs_of(runner, declared.arms, list(judged.queries.values())),
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=_versions(),
+        concerns=tuple(judged.concerns(home.catalog.documents.keys(collection))),
+    )
+
+
+def _summary(result: ArmResult, measured: _Measured) -> ArmSummary:
+    values = result.values[MEASURE]
+    clusters = [measured.clusters[query] for query in values]
+    low, high = mean_interval(list(values.values()), clusters, measured.rules)
+    return ArmSummary(str(result.arm), result.measures, result.queries, low, high)
+
+
+def _comparisons(measured: _Measured, pairs: Sequence[Pair], changed: ChangedQueries) -> list[Comparison]:
+    differences = [measured.differences(*pair) for pair in pairs]
+    contrasts = with_holm([measured.contrast(found) for found in differences], measured.rules)
+    return [
+        _comparison(measured, pair, found, one, changed)
+        for pair, found, one in zip(pairs, differences, contrasts, strict=True)
+    ]
+
+
+def _comparison(
+    measured: _Measured, pair: Pair, differences: Mapping[str, float], whole: Contrast, changed: ChangedQueries
+) -> Comparison:
+    slices = _slices(measured, differences)
+    said = verdict(whole, minimum_effect=measured.rules.minimum_effect)
+    regressed = [one for one in slices if one.regressed]
+    vetoed = said is Verdict.BETTER and bool(regressed)
+    a, b = (measured.results[str(arm)] for arm in pair)
+    return Comparison(
+        a=str(pair[0]),
+        b=str(pair[1]),
+        verdict=Verdict.CANNOT_TELL if vetoed else said,
+        reasons=_reasons(said, whole, regressed, measured.rules.minimum_effect),
+        contrast=whole,
+        slices=slices,
+        changed=changed.of(a, b, differences),
+        differences=differences,
+    )
+
+
+def _slices(measured: _Measured, differences: Mapping[str, float]) -> list[SliceResult]:
+    """Judge each slice, corrected for their number: with many, one would seem worse by chance."""
+    if not measured.slices:
+        return []
+    found = [
+        measured.contrast({query: differences[query] for query in differences if query in queries})
+        for queries in measured.slices.values()
+    ]
+    return [
+        SliceResult(name, one, verdict(one, minimum_effect=measured.rules.minimum_effect) is Verdict.WORSE)
+        for name, one in zip(measured.slices, with_holm(found, measured.rules), strict=True)
+    ]
+
+
+def _reasons(said: Verdict, whole: Contrast, regressed: Sequence[SliceResult], minimum: float) -> list[str]:
+    interval = f"the 95 % interval is {whole.low:+.4f} to {whole.high:+.4f}, p {whole.adjusted_p:.4f}"
+    first = {
+        Verdict.BETTER: f"B is better by {whole.effect:.4f} {MEASURE}: {interval}.",
+        Verdict.WORSE: f"B is worse by {-whole.effect:.4f} {MEASURE}: {interval}.",
+        Verdict.NO_DIFFERENCE: f"Any difference is smaller than the {minimum:g} worth having: {interval}.",
+        Verdict.CANNOT_TELL: f"{whole.effect:+.4f} {MEASURE}, and chance does as much: {interval}.",
+    }[said]
+    vetoes = [
+        f"Worse by {-one.contrast.effect:.4f} on the {one.contrast.queries} queries of the slice {one.name!r}, "
+        + ("which vetoes `better`." if said is Verdict.BETTER else "too.")
+        for one in regressed
+    ]
+    if said is not Verdict.CANNOT_TELL:
+        return [first, *vetoes]
+    return [first, _how_many(whole.more_queries), *vetoes]
+
+
+def _how_many(more: int | None) -> str:
+    if more is None:
+        return "No number of further queries within reason would settle it."
+    return f"About {more} more queries of this kind would settle it."
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    packages = ("tandem-search", "ir-measures", "numpy", "onnxruntime")
+    found = {name: version(name) for name in packages}
+    return {**found, "python": platform.python_version(), "analyzer": ANALYZER_VERSION}

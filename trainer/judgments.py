@@ -1,0 +1,93 @@
+"""Evaluation sets of a collection: brought from files, mined from the collection, pooled from what arms find."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from retrieval.catalog import Catalog, Collection
+from retrieval.catalog.judgments import JudgedQuery
+from retrieval.errors import UsageError
+from retrieval.home import Home
+from retrieval.types import Qrels
+from trainer.arms import Arm
+from trainer.evaluation_set import EvaluationSet
+from trainer.known_items import KnownItem, Mined, mine
+from trainer.pooling import has_grade, pooled, to_judge
+from trainer.qrels import Queries, read_qrels, read_queries
+from trainer.runs import Runner
+from trainer.trec import rendered_beir_qrels, rendered_trec_qrels
+
+GRADE_OF_KNOWN_ITEM = 1
+
+
+def read_judgments(queries_file: Path, qrels_file: Path | None, *, source: str) -> list[JudgedQuery]:
+    """Read queries with their judgments, if a file of these is given; a judged query without a text is left out.
+
+    Raises UsageError for a malformed file, or when no query is judged by the other file.
+    """
+    queries: Queries = read_queries(queries_file)
+    qrels: Qrels = read_qrels(qrels_file) if qrels_file else {}
+    if qrels_file and not queries.keys() & qrels.keys():
+        raise UsageError(
+            f"No query judged in {qrels_file} (such as {next(iter(qrels))!r}) is in {queries_file} (which has such as "
+            f"{next(iter(queries))!r}); give the two files of one evaluation set."
+        )
+    return [JudgedQuery(key, text, source, grades=dict(qrels.get(key, {}))) for key, text in queries.items()]
+
+
+def mined(catalog: Catalog, collection: Collection, *, limit: int | None, seed: int) -> tuple[list[JudgedQuery], Mined]:
+    """Mine known-item queries from a collection; raises UsageError for one without documents."""
+    documents = list(catalog.documents.all(collection))
+    if not documents:
+        raise UsageError(f"Collection {collection.name!r} has no document yet; `tandem ingest PATH` brings some.")
+    found = mine(documents, limit=limit, seed=seed)
+    return [_judged(place, item) for place, item in enumerate(found.items, 1)], found
+
+
+def _judged(place: int, item: KnownItem) -> JudgedQuery:
+    answers = (item.document, *item.duplicates)
+    return JudgedQuery(
+        id=f"{item.source}:{place}",
+        text=item.text,
+        source=item.source,
+        cluster=item.group,
+        masks=dict.fromkeys(answers, item.strings),
+        grades=dict.fromkeys(answers, GRADE_OF_KNOWN_ITEM),
+    )
+
+
+def exported(judged: Sequence[JudgedQuery], *, style: str) -> tuple[list[dict[str, str]], str]:
+    """Return a set's queries as BEIR's records, with each one's source, and its judgments as `beir` or `trec` text."""
+    queries = [{"_id": query.id, "text": query.text, "source": query.source} for query in judged]
+    qrels = {
+        query.id: grades
+        for query in judged
+        if (grades := {document: grade for document, grade in query.grades.items() if grade is not None})
+    }
+    return queries, (rendered_beir_qrels if style == "beir" else rendered_trec_qrels)(qrels)
+
+
+def known_documents(catalog: Catalog, collection: Collection, judged: Sequence[JudgedQuery]) -> tuple[int, list[str]]:
+    """Return how many documents are judged, and those of them that the collection does not have."""
+    mentioned = dict.fromkeys(document for query in judged for document in query.grades)
+    there = set(catalog.documents.rows(collection, mentioned).values())
+    return len(mentioned), [document for document in mentioned if document not in there]
+
+
+def pool(
+    home: Home, collection: Collection, name: str, arms: Sequence[Arm], *, depth: int, every_query: bool
+) -> tuple[int, int]:
+    """Give a set's queries, by default those without a judgment, what each arm ranks first, to be judged.
+
+    Return how many documents of how many queries are new. Raises what evaluation raises for an arm.
+    """
+    judged = home.catalog.judgments.get(collection, name)
+    wanted = [query for query in judged if every_query or not has_grade(query)]
+    if not wanted:
+        return 0, 0
+    asked = EvaluationSet({query.id: query.text for query in wanted}, {query.id: {} for query in wanted})
+    runner = Runner(home, collection, arms, asked)
+    pools = pooled([runner.run(arm) for arm in arms], depth, name=name)
+    new = to_judge(judged, pools, every_query=every_query)
+    for query, documents in new.items():
+        home.catalog.judgments.grade(collection, name, query, documents)
+    return sum(map(len, new.values())), len(new)
