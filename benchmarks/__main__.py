@@ -5,7 +5,7 @@ import sys
 
 from benchmarks.harness import RESULTS
 
-BENCHMARKS = ("startup", "bm25_peer", "ingest_throughput", "query_latency")
+BENCHMARKS = ("startup", "bm25_peer", "ingest_throughput", "query_latency", "verdict_simulation")
 
 
 def main() -> int:

@@ -436,4 +436,5 @@ def test_an_effect_of_5_points_shows_in_300_queries_and_in_as_many_clustered_one
 
     assert better(ALONE, 300).said[Verdict.BETTER] >= 0.8
     needed = queries_needed(EFFECT, 0.28, design_effect=design_effect([4], 0.5))
-    assert better(FOURS, needed).said[Verdict.BETTER] == pytest.approx(0.8, abs=0.05)
+    # 2.5 standard errors of 400 simulations are .05; the formula is the z test's, and promises some .02 too much.
+    assert better(FOURS, needed).said[Verdict.BETTER] == pytest.approx(0.8, abs=0.07)

@@ -112,6 +112,7 @@ def _changed(home: Home, current: Collection, after: Setting) -> Change:
     try:
         with open_index(home.settings, catalog, configured) as index:
             index.apply_pending()
+            index.compact_if_due()
             return replace(change, chunks=index.store.count())
     except IndexBusy as busy:
         return replace(change, busy=str(busy))

@@ -39,7 +39,7 @@ def mined(catalog: Catalog, collection: Collection, *, limit: int | None, seed: 
     documents = list(catalog.documents.all(collection))
     if not documents:
         raise UsageError(f"Collection {collection.name!r} has no document yet; `tandem ingest PATH` brings some.")
-    found = mine(documents, limit=limit, seed=seed)
+    found = mine(documents, limit=limit, seed=seed, language=collection.config.language)
     return [_judged(place, item) for place, item in enumerate(found.items, 1)], found
 
 

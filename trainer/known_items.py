@@ -126,7 +126,7 @@ def _shuffled(candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
 
 
 def _by_turns(candidates: Iterable[Candidate], groups: Sequence[str], judge: Judge) -> Iterator[Candidate]:
-    """Yield one group's after another's: the sources of each take turns, and plain headings come last, the rarest first."""
+    """Yield one group's after another's: its sources take turns, and plain headings come last, the rarest first."""
     by_group: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         by_group[groups[candidate.place]].append(candidate)

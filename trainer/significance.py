@@ -33,7 +33,7 @@ class Rules:
     tie_threshold: float = 0.001
     permutations: int = 10_000
     resamples: int = 4_999
-    seed: int = 20_070_917
+    seed: int = 13
 
     def __post_init__(self) -> None:
         """Check what the formulas divide by and take logarithms of."""

@@ -48,7 +48,7 @@ def tune(
     collection: CollectionOption = DEFAULT,
     as_json: JsonOption = False,
 ) -> None:
-    """Choose the fusion and BM25's parameters by judged queries; adopt them if they prove better than what there is."""
+    """Choose the fusion and BM25's parameters by judged queries, and adopt only what proves better."""
     from trainer.tune import Plan
     from trainer.tune import tune as run_tuning
 
@@ -72,7 +72,7 @@ def tune(
 
 
 def _tell(done: int, total: int) -> None:
-    note(f"Ranking with k1 and b number {done + 1} of {total}")
+    note(f"Ranking with k1 and b {done + 1} of {total}")
 
 
 def _sources(judged: "EvaluationSet") -> Counter[str]:
@@ -123,10 +123,8 @@ def _report(found: "Tuning", change: "Change | None", *, as_json: bool) -> None:
 
 
 def _print_verdict(found: "Tuning", change: "Change | None") -> None:
-    print_line(f"Present settings: {found.before} (nDCG@10 {found.mean_before:.4f})")
-    print_line(
-        f"Chosen on all {found.contrast.queries} queries: {found.after} (queries held out {found.mean_after:.4f})"
-    )
+    print_line(f"Present settings:      {found.before}; nDCG@10 {found.mean_before:.4f}.")
+    print_line(f"Chosen by all queries: {found.after}; chosen so, queries held out reach {found.mean_after:.4f}.")
     told = " ".join(found.reasons)
     if change is not None:
         print_line(f"Adopted: {told}")
