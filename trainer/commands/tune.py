@@ -144,6 +144,6 @@ def _how_many(found: "Tuning") -> str:
 
 def _print_index(change: "Change") -> None:
     if change.busy:
-        print_line(f"{change.busy} It weighs the keyword index again by itself, or whoever opens it next does.")
+        print_line("Another process holds the index and weighs it again by itself, or else whoever opens it next does.")
     elif change.chunks:
         print_line(f"The keyword index was weighed again: {change.chunks} chunks.")
