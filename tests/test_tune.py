@@ -394,6 +394,7 @@ def test_json_has_the_evidence(synonyms: Workbench) -> None:
     assert body["ndcg@10"]["after"] - body["ndcg@10"]["before"] == pytest.approx(body["effect"])
     assert body["queries"] == body["wins"] + body["ties"] + body["losses"] == 55
     assert sum(fold["queries"] for fold in body["folds"]) == 55
+    assert body["sources"] == {"human": 55}
     assert json.loads(invoke(synonyms.home, "--revert", "--json").stdout)["reverted"] is True
     assert json.loads(invoke(synonyms.home, "--revert", "--json").stdout) == {"reverted": False}
 

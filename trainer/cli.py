@@ -17,7 +17,7 @@ def add_commands(app: typer.Typer) -> None:
         app,
         "compare",
         "trainer.commands.compare:compare",
-        help="Say whether one way to search is better than another, or whether nobody can tell yet.",
+        help="Say whether arm B is better than arm A, worse, no different, or whether nobody can tell yet.",
     )
     add_lazily(
         app,

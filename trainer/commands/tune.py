@@ -17,7 +17,7 @@ from retrieval.console import (
     table,
 )
 from retrieval.errors import UsageError
-from retrieval.types import Mode
+from retrieval.types import JsonValue, Mode
 from trainer.arms import parse_arms
 from trainer.commands.asked import JudgmentsOption, QrelsOption, QueriesOption, asked, from_files
 from trainer.findings import MINIMUM_EFFECT
@@ -68,7 +68,10 @@ def tune(
         change = None
         if found.is_better and not dry_run:
             change = _adopt(opened_home, target, found, judged, name)
-    _report(found, change, as_json=as_json)
+    if as_json:
+        print_json(_body(found, change, _sources(judged)))
+    else:
+        _print(found, change)
 
 
 def _tell(done: int, total: int) -> None:
@@ -109,13 +112,14 @@ def _revert(home: "Home", target: "Collection", *, as_json: bool) -> None:
         _print_index(change)
 
 
-def _report(found: "Tuning", change: "Change | None", *, as_json: bool) -> None:
-    if as_json:
-        from trainer.adoption import evidence
+def _body(found: "Tuning", change: "Change | None", sources: Counter[str]) -> dict[str, JsonValue]:
+    from trainer.adoption import evidence
 
-        index = {} if change is None else {"weighed_again": change.chunks, "index_busy": change.busy}
-        print_json({"adopted": change is not None, **evidence(found), **index})
-        return
+    index = {} if change is None else {"weighed_again": change.chunks, "index_busy": change.busy}
+    return {"adopted": change is not None, **evidence(found), "sources": dict(sources), **index}
+
+
+def _print(found: "Tuning", change: "Change | None") -> None:
     rows = [[str(fold.queries), f"{fold.before:.4f}", f"{fold.after:.4f}", str(fold.chosen)] for fold in found.folds]
     table(rows, ["HELD OUT", "PRESENT", "CHOSEN", "CHOSEN BY THE OTHER QUERIES"])
     print_line()
