@@ -51,7 +51,17 @@ def note(text: str) -> None:
 
 
 def table(rows: list[list[str]], header: list[str]) -> None:
-    """Print rows in aligned columns; numbers are right-aligned by whoever made the strings."""
+    """Print rows in aligned columns; numbers are right-aligned by whoever made the strings.
+
+    What a terminal would obey, or what would break a line, is shown as a sign: cells hold documents' and users' texts.
+    """
+    rows = [[_one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     for row in [header, *rows]:
         print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _one_line(cell: str) -> str:
+    if cell.isprintable():
+        return cell
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in cell)

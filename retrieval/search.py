@@ -1,7 +1,7 @@
 """Searcher: a query in, hits out. Both legs in one pass, each leg's passages aggregated to documents, then fused."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -24,6 +24,9 @@ from retrieval.types import FloatArray, Mode, SparseVector
 CANDIDATES = 150
 """Passages fetched from each leg: deep enough that a document's second and third passage are among them. An identifier
 that stands in as many is too common to lead (see leads)."""
+
+Titles = Callable[[Set[int]], Mapping[int, str]]
+"""From documents' rows to their titles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +88,19 @@ class Searcher:
         store: Store,
         encoder: Callable[[], Encoder],
         *,
-        terms: TermMoments | None = None,
+        statistics: Statistics | None = None,
+        titles: Titles | None = None,
     ) -> None:
         """`encoder` is called when a query first needs it: keyword search never loads a model.
 
-        `terms` are given for a store whose chunks are weighed otherwise than the catalog's moments say.
+        `statistics` and `titles` are given for a store that holds something else than the catalog says.
         """
         self.collection = collection
         self.store = store
         self._catalog = catalog
         self._encoder = encoder
-        self._terms = terms
+        self._given = statistics
+        self._titles = titles or self._catalog_titles
         self._analyzer = Analyzer(collection.config.language)
         self._presenter = Presenter(catalog, collection, self._analyzer)
         self._statistics: Statistics | None = None
@@ -191,11 +196,13 @@ class Searcher:
 
     def _strengths(self, query: Query, held: Sequence[Holders]) -> dict[int, int]:
         rows = {candidate.document for holders in held for candidate in holders.candidates}
-        titles = {row: document.title for row, document in self._catalog.documents.shown(rows).items()}
-        strengths = tiers(self._analyzer, held, titles)
+        strengths = tiers(self._analyzer, held, self._titles(rows))
         if query.group:
             return strengths
         return {c.id: strengths[c.document] for holders in held for c in holders.candidates}
+
+    def _catalog_titles(self, rows: Set[int]) -> Mapping[int, str]:
+        return {row: document.title for row, document in self._catalog.documents.shown(rows).items()}
 
     def _scales(self, asked: _Asked, legs: dict[str, Candidates]) -> dict[str, Scale]:
         statistics = self.statistics()
@@ -219,12 +226,11 @@ class Searcher:
         """Return the collection's statistics, read from the catalog on first use and after `refresh`."""
         with self._lock:
             if self._statistics is None:
-                self._statistics = self._read_statistics()
+                self._statistics = self._given or self._read_statistics()
             return self._statistics
 
     def _read_statistics(self) -> Statistics:
         catalog, collection = self._catalog, self.collection
         version = collection.config.model
         vectors = catalog.moments.get(collection, catalog.models.get(version).fingerprint) if version else None
-        terms = self._terms or catalog.moments.get_terms(collection)
-        return Statistics(terms, vectors, Sizes.of(catalog.chunks.sizes(collection)))
+        return Statistics(catalog.moments.get_terms(collection), vectors, Sizes.of(catalog.chunks.sizes(collection)))

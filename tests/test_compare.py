@@ -14,9 +14,11 @@ from retrieval.home import Home
 from tests.homes import Workbench, page
 from trainer.arms import REFERENCE, Arm
 from trainer.cli import add_commands
-from trainer.compare import Declared, compare
+from trainer.compare import Declared, _reasons, compare
 from trainer.evaluation_set import EvaluationSet
 from trainer.findings import Report, Verdict
+from trainer.runs import Runner
+from trainer.significance import contrast
 
 KEYWORD, EMBEDDING = Arm("keyword"), Arm("embedding", "tiny")
 SUBJECTS = ("car", "dog", "cat", "doctor", "bread")
@@ -139,6 +141,8 @@ def test_a_report_is_written_as_a_page_and_as_json(bench: Workbench, tmp_path: P
         (["keyword", "hybrid", "--judgments", "gone"], NotFound, "no judgment set 'gone' .there is: default"),
         (["keyword", "hybrid", "--queries", "q.jsonl"], UsageError, "--queries was given without --qrels"),
         (["keyword", "hybrid", "-c", "gone"], NotFound, "no collection 'gone'"),
+        (["keyword", "hybrid", "--report", "out.json"], UsageError, "is to be a page"),
+        (["keyword", "hybrid", "--report", "no/such/folder/r.html"], UsageError, "there is no folder"),
     ],
 )
 def test_what_cannot_be_compared_is_said(
@@ -166,3 +170,20 @@ def test_evaluate_writes_runs_that_score_the_same_elsewhere(bench: Workbench, tm
         qrels = ir.read_trec_qrels(str(tmp_path / "runs" / "qrels.trec"))  # type: ignore[no-untyped-call]  # it is not annotated
         theirs = ir.calc_aggregate([ir.nDCG @ 10, ir.R @ 100], qrels, run)
         assert (theirs[ir.nDCG @ 10], theirs[ir.R @ 100]) == (measures["ndcg@10"], measures["recall@100"])
+
+
+def test_a_run_that_an_ingest_overtook_is_not_kept_as_newer(bench: Workbench) -> None:
+    judged, arms = judged_by(bench), [KEYWORD, EMBEDDING]
+    runner = Runner(bench.home, bench.collection, arms, judged)
+    before = runner.key(KEYWORD)
+    bench.put(page("new", "A new page about an automobile."))
+    assert runner.key(KEYWORD) == before
+    assert Runner(bench.home, bench.collection, arms, judged).key(KEYWORD) != before
+
+
+def test_what_is_more_than_chance_but_too_little_is_not_called_chance() -> None:
+    found = contrast([0.008] * 200 + [0.0] * 10 + [0.02] * 90, list(range(300)))
+    (reason, *_) = _reasons(Verdict.CANNOT_TELL, replace(found, low=0.004, high=0.013), [], 0.01)
+    assert "more than chance, but it may be less than the 0.01" in reason
+    (reason, *_) = _reasons(Verdict.CANNOT_TELL, replace(found, low=-0.004, high=0.013), [], 0.01)
+    assert "chance alone may bring that about" in reason

@@ -64,8 +64,17 @@ def test_a_deleted_set_takes_its_queries_and_runs_along(catalog: Catalog, collec
 
 def test_a_run_comes_back_and_a_newer_one_replaces_it(catalog: Catalog, collection: Collection) -> None:
     for key in ("old", "new"):
-        catalog.runs.put(collection, KeptRun("mine", "keyword", key, "q Q0 d\u00e9 1 1.0 keyword\n", {"total": 1.5}))
+        catalog.runs.put(collection, KeptRun("mine", "keyword", key, "q Q0 d\u00e9 1 1.0 keyword\n"))
     found = catalog.runs.get(collection, "mine", "keyword")
     assert found is not None
-    assert (found.key, found.trec, found.timings_ms) == ("new", "q Q0 d\u00e9 1 1.0 keyword\n", {"total": 1.5})
+    assert (found.key, found.trec) == ("new", "q Q0 d\u00e9 1 1.0 keyword\n")
     assert catalog.runs.get(collection, "mine", "hybrid@x") is None
+
+
+def test_pooling_never_touches_a_grade(catalog: Catalog, collection: Collection) -> None:
+    catalog.judgments.put(collection, "mine", [HUMAN])
+    catalog.judgments.pool(collection, "mine", "h1", ["bread", "rolls", "cake"])
+    (query,) = catalog.judgments.get(collection, "mine")
+    assert query.grades == {"bread": 2, "stone": 0, "rolls": None, "cake": None}
+    with pytest.raises(NotFound, match="no query 'h2'"):
+        catalog.judgments.pool(collection, "mine", "h2", ["bread"])

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from retrieval.errors import NotFound, TandemError, UsageError
 from tests.homes import Workbench, page
 from trainer.cli import add_commands
+from trainer.evaluation_set import EvaluationSet
 
 MORE = "It takes patience, a steady hand and a little time every day until it goes well and nobody needs a recipe. "
 PAGES = (
@@ -130,3 +131,50 @@ def test_what_arms_find_is_pooled_and_judged(bench: Workbench, tmp_path: Path, m
         if grade is not None
     ]
     assert sorted(grades) == [0, 3]
+
+
+def test_a_mined_set_comes_back_masked_and_mined(bench: Workbench, tmp_path: Path) -> None:
+    invoke(bench, "mine")
+    paths = ["--queries", str(tmp_path / "m.jsonl"), "--qrels", str(tmp_path / "m.tsv")]
+    invoke(bench, "export", "--name", "mined", *paths)
+    invoke(bench, "import", "--name", "again", *paths)
+    catalog = bench.home.catalog
+    assert catalog.judgments.get(bench.collection, "again") == catalog.judgments.get(bench.collection, "mined")
+    read = EvaluationSet.read(tmp_path / "m.jsonl", tmp_path / "m.tsv")
+    assert read.masks
+    assert all(source.startswith("mined:") for source in read.sources.values())
+    with pytest.raises(UsageError, match=r"is mined:\w+; leave --source out"):
+        invoke(bench, "import", "--name", "other", *paths, "--source", "human")
+
+
+def test_a_query_keeps_its_grades_when_it_is_brought_again(bench: Workbench, tmp_path: Path) -> None:
+    invoke(bench, "import", *files(tmp_path))
+    more = '{"_id": "1", "text": "loaf"}\n{"_id": "3", "text": "engine"}\n'
+    files(tmp_path, queries=more)
+    invoke(bench, "import", "--queries", str(tmp_path / "q.jsonl"))
+    grades = {query.id: query.grades for query in bench.home.catalog.judgments.get(bench.collection, "default")}
+    assert grades == {"1": {"bread.md": 2}, "2": {"dog.md": 1}, "3": {}}
+    files(tmp_path, queries='{"_id": "1", "text": "another question"}\n')
+    with pytest.raises(UsageError, match="'1' is known with the text 'loaf', and 'another question' was brought"):
+        invoke(bench, "import", "--queries", str(tmp_path / "q.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ('"source": "mined:title"', "has no masks, so that every arm"),
+        ('"source": 3', "has the source 3"),
+        ('"masks": {"a": "b"}', "has the masks"),
+        ('"cluster": []', "has the cluster"),
+    ],
+)
+def test_records_that_are_none_are_refused(bench: Workbench, tmp_path: Path, fields: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        invoke(bench, "import", *files(tmp_path, queries=f'{{"_id": "1", "text": "loaf", {fields}}}\n'))
+
+
+def test_a_hostile_query_does_not_reach_the_terminal(bench: Workbench, tmp_path: Path) -> None:
+    invoke(bench, "import", *files(tmp_path, queries='{"_id": "1", "text": "loaf\\u001b]0;pwned\\u0007"}\n'))
+    shown = invoke(bench, "show").stdout
+    assert "pwned" in shown
+    assert not any(ord(c) < 32 and c != "\n" for c in shown)

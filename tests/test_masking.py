@@ -88,3 +88,17 @@ def test_a_masked_store_scores_as_one_that_holds_the_other_points(bench: Workben
 def test_the_pages_are_unchanged(bench: Workbench) -> None:
     assert bench.put(*PAGES).unchanged == len(PAGES)
     assert bench.ingest(Pages.of(*PAGES)).embedded == 0
+
+
+@pytest.mark.parametrize("arm", ["keyword", "hybrid"])
+def test_a_masked_title_does_not_lead_by_its_identifier(tmp_path: Path, tiny_model: Path, arm: str) -> None:
+    bench = Workbench.open(tmp_path / "home", tiny_model)
+    others = (page(f"notes/{n}", "Food basics: app.feed_dog food, app.feed_dog basics.") for n in range(4))
+    bench.put(page("api/feed", "Elsewhere, far from here, app.feed_dog.", title="app.feed_dog food"), *others)
+    for masks in ({}, {"api/feed": ("app.feed_dog food",)}):
+        query = JudgedQuery("q", "app.feed_dog food", "mined:title", masks=masks, grades={"api/feed": 1})
+        judged = EvaluationSet.of([query], "mined")
+        (parsed,) = parse_arms(arm, bench.collection.config.model)
+        run = Runner(bench.home, bench.collection, [parsed], judged).run(parsed)
+        leads = max(run["q"], key=lambda key: run["q"][key]) == "api/feed"
+        assert leads is not bool(masks)

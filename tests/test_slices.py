@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.errors import UsageError
 from tests.homes import Workbench, page
 from trainer.evaluation_set import EvaluationSet
 from trainer.slices import LEAST_QUERIES, slices_of
@@ -23,7 +24,7 @@ def bench(tmp_path: Path, tiny_model: Path) -> Workbench:
     bench = Workbench.open(tmp_path / "home", tiny_model)
     bench.put(
         page("a", "How do I bake bread with water, made without any flour, that is good?", kind="recipe"),
-        page("b", "Call os.posix_fadvise in a stone garden.", kind="code", year=2021),
+        page("b", "Call os.posix_fadvise in a stone garden.", kind="code", year=2021, labels=["b", "c"]),
     )
     return bench
 
@@ -54,7 +55,9 @@ def test_a_metadata_field_of_the_right_document_makes_slices(bench: Workbench) -
     assert found["kind = code"] == {"name"}
     assert "name" not in found["kind = recipe"]
     assert slices(bench, field="year")["year = 2021"] == {"name"}
-    assert slices(bench, field="no such field") == slices(bench)
+    assert slices(bench, field="labels")["labels = b"] == {"name"}  # each element of a list
+    with pytest.raises(UsageError, match="has the metadata field 'no such field'"):
+        slices(bench, field="no such field")
 
 
 def test_a_slice_of_few_queries_or_of_all_is_none(bench: Workbench) -> None:

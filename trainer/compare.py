@@ -17,7 +17,7 @@ from trainer.evaluate import ArmResult, evaluate_with
 from trainer.evaluation_set import EvaluationSet
 from trainer.findings import MEASURE, MINIMUM_EFFECT, ArmSummary, Comparison, Contrast, Report, SliceResult, Verdict
 from trainer.runs import Runner
-from trainer.significance import Rules, contrast, mean_interval, verdict, with_holm
+from trainer.significance import Rules, contrast, is_chance, mean_interval, verdict, with_holm
 from trainer.slices import slices_of
 
 Pair = tuple[Arm, Arm]
@@ -158,7 +158,7 @@ def _reasons(said: Verdict, whole: Contrast, regressed: Sequence[SliceResult], m
         Verdict.BETTER: f"B is better by {whole.effect:.4f} {MEASURE}: {interval}.",
         Verdict.WORSE: f"B is worse by {-whole.effect:.4f} {MEASURE}: {interval}.",
         Verdict.NO_DIFFERENCE: f"Any difference is smaller than the {minimum:g} worth having: {interval}.",
-        Verdict.CANNOT_TELL: f"{whole.effect:+.4f} {MEASURE}, and chance does as much: {interval}.",
+        Verdict.CANNOT_TELL: f"{whole.effect:+.4f} {MEASURE}, {_doubt(whole, minimum)}: {interval}.",
     }[said]
     vetoes = [
         f"Worse by {-one.contrast.effect:.4f} on the {one.contrast.queries} queries of the slice {one.name!r}, "
@@ -168,6 +168,12 @@ def _reasons(said: Verdict, whole: Contrast, regressed: Sequence[SliceResult], m
     if said is not Verdict.CANNOT_TELL:
         return [first, *vetoes]
     return [first, _how_many(whole.more_queries), *vetoes]
+
+
+def _doubt(whole: Contrast, minimum: float) -> str:
+    if is_chance(whole):
+        return "and chance alone may bring that about"
+    return f"more than chance, but it may be less than the {minimum:g} worth having"
 
 
 def _how_many(more: int | None) -> str:

@@ -1,13 +1,14 @@
 """The judged queries that an evaluation asks."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.errors import UsageError
 from retrieval.types import Qrels
-from trainer.qrels import Queries, read_qrels, read_queries
+from trainer.qrels import Queries, read_qrels
+from trainer.query_records import read_judged_queries
 
 _EXAMPLES = 3
 
@@ -42,10 +43,14 @@ class EvaluationSet:
                 f"The judgment set {name!r} has {len(judged)} queries and no judgment; `tandem judgments judge` gives "
                 "some, or `tandem judgments import` brings them."
             )
+        unjudged = tuple(query.id for query in judged if not graded[query.id])
+        return replace(cls._asking(asked, graded), unjudged=unjudged)
+
+    @classmethod
+    def _asking(cls, asked: Sequence[JudgedQuery], grades: Qrels) -> "EvaluationSet":
         return cls(
             {query.id: query.text for query in asked},
-            {query.id: graded[query.id] for query in asked},
-            unjudged=tuple(query.id for query in judged if not graded[query.id]),
+            {query.id: grades[query.id] for query in asked},
             sources={query.id: query.source for query in asked},
             clusters={query.id: query.cluster for query in asked if query.cluster},
             masks={query.id: query.masks for query in asked if query.masks},
@@ -54,15 +59,18 @@ class EvaluationSet:
     @classmethod
     def read(cls, queries_file: Path, qrels_file: Path) -> "EvaluationSet":
         """Read queries JSONL and qrels; raises UsageError where they are malformed or have no query in common."""
-        texts, qrels = read_queries(queries_file), read_qrels(qrels_file)
-        queries = {query: text for query, text in texts.items() if query in qrels}
-        if not queries:
+        known, qrels = read_judged_queries(queries_file), read_qrels(qrels_file)
+        asked = [query for query in known if query.id in qrels]
+        if not asked:
             raise UsageError(
                 f"No query judged in {qrels_file} (such as {next(iter(qrels))!r}) is in {queries_file} (which has such "
-                f"as {next(iter(texts))!r}); give the two files of one evaluation set."
+                f"as {known[0].id!r}); give the two files of one evaluation set."
             )
-        unasked = tuple(query for query in qrels if query not in queries)
-        return cls(queries, {query: qrels[query] for query in queries}, unasked)
+        ids = {query.id for query in asked}
+        return replace(
+            cls._asking([replace(query, source=query.source or "human") for query in asked], qrels),
+            unasked=tuple(query for query in qrels if query not in ids),
+        )
 
     def concerns(self, documents: Collection[str]) -> Iterator[str]:
         """Say what makes the measures mean less than they seem; `documents` are the ids that the collection has."""

@@ -1,37 +1,69 @@
 """Evaluation sets of a collection: brought from files, mined from the collection, pooled from what arms find."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.errors import UsageError
 from retrieval.home import Home
-from retrieval.types import Qrels
+from retrieval.types import JsonValue, Qrels
 from trainer.arms import Arm
 from trainer.evaluation_set import EvaluationSet
 from trainer.known_items import KnownItem, Mined, mine
 from trainer.pooling import has_grade, pooled, to_judge
-from trainer.qrels import Queries, read_qrels, read_queries
+from trainer.qrels import read_qrels
+from trainer.query_records import MINED, read_judged_queries, record_of
 from trainer.runs import Runner
 from trainer.trec import rendered_beir_qrels, rendered_trec_qrels
 
 GRADE_OF_KNOWN_ITEM = 1
 
 
-def read_judgments(queries_file: Path, qrels_file: Path | None, *, source: str) -> list[JudgedQuery]:
-    """Read queries with their judgments, if a file of these is given; a judged query without a text is left out.
+def read_judgments(
+    queries_file: Path, qrels_file: Path | None, *, source: str | None
+) -> tuple[list[JudgedQuery], list[str]]:
+    """Read queries with their judgments, if a file of these is given, and the ids of judged queries without a text.
 
-    Raises UsageError for a malformed file, or when no query is judged by the other file.
+    `source` counts where a query names none.
+
+    Raises UsageError for a malformed file, when no query is judged by the other file, or for a `source` other than a
+    mined query's own: it stays mined.
     """
-    queries: Queries = read_queries(queries_file)
+    queries = read_judged_queries(queries_file)
     qrels: Qrels = read_qrels(qrels_file) if qrels_file else {}
-    if qrels_file and not queries.keys() & qrels.keys():
+    if qrels_file and not any(query.id in qrels for query in queries):
         raise UsageError(
             f"No query judged in {qrels_file} (such as {next(iter(qrels))!r}) is in {queries_file} (which has such as "
-            f"{next(iter(queries))!r}); give the two files of one evaluation set."
+            f"{queries[0].id!r}); give the two files of one evaluation set."
         )
-    return [JudgedQuery(key, text, source, grades=dict(qrels.get(key, {}))) for key, text in queries.items()]
+    mined = [query for query in queries if query.source.startswith(MINED)]
+    if mined and source is not None:
+        raise UsageError(f"Query {mined[0].id!r} of {queries_file} is {mined[0].source}; leave --source out.")
+    ids = {query.id for query in queries}
+    return [
+        replace(query, source=source or query.source or "human", grades=dict(qrels.get(query.id, {})))
+        for query in queries
+    ], [query for query in qrels if query not in ids]
+
+
+def merged(known: Sequence[JudgedQuery], brought: Sequence[JudgedQuery]) -> list[JudgedQuery]:
+    """Return what was brought, with the grades that its queries had; a grade brought replaces the one there was.
+
+    Raises UsageError for a query whose id is known with another text: its grades would be another query's.
+    """
+    before = {query.id: query for query in known}
+    for query in brought:
+        if query.id in before and before[query.id].text != query.text:
+            raise UsageError(
+                f"The query id {query.id!r} is known with the text {before[query.id].text!r}, and {query.text!r} was "
+                "brought; give the new one another id, or bring it into a set of its own with --name."
+            )
+    return [
+        replace(query, grades={**before[query.id].grades, **query.grades}) if query.id in before else query
+        for query in brought
+    ]
 
 
 def mined(catalog: Catalog, collection: Collection, *, limit: int | None, seed: int) -> tuple[list[JudgedQuery], Mined]:
@@ -55,9 +87,9 @@ def _judged(place: int, item: KnownItem) -> JudgedQuery:
     )
 
 
-def exported(judged: Sequence[JudgedQuery], *, style: str) -> tuple[list[dict[str, str]], str]:
-    """Return a set's queries as BEIR's records, with each one's source, and its judgments as `beir` or `trec` text."""
-    queries = [{"_id": query.id, "text": query.text, "source": query.source} for query in judged]
+def exported(judged: Sequence[JudgedQuery], *, style: str) -> tuple[list[dict[str, JsonValue]], str]:
+    """Return a set's queries as records that come back as they were, and its judgments as `beir` or `trec` text."""
+    queries = [record_of(query) for query in judged]
     qrels = {
         query.id: grades
         for query in judged
@@ -84,10 +116,14 @@ def pool(
     wanted = [query for query in judged if every_query or not has_grade(query)]
     if not wanted:
         return 0, 0
-    asked = EvaluationSet({query.id: query.text for query in wanted}, {query.id: {} for query in wanted})
+    asked = EvaluationSet(
+        {query.id: query.text for query in wanted},
+        {query.id: {} for query in wanted},
+        masks={query.id: query.masks for query in wanted if query.masks},
+    )
     runner = Runner(home, collection, arms, asked)
     pools = pooled([runner.run(arm) for arm in arms], depth, name=name)
     new = to_judge(judged, pools, every_query=every_query)
     for query, documents in new.items():
-        home.catalog.judgments.grade(collection, name, query, documents)
+        home.catalog.judgments.pool(collection, name, query, documents)
     return sum(map(len, new.values())), len(new)

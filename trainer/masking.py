@@ -32,6 +32,7 @@ class MaskedText:
 
     id: int
     document: int
+    title: str
     terms: SparseVector
     embedding_text: str
 
@@ -66,7 +67,7 @@ class MaskedTexts:
         chunk = replace(text.chunk, headings=headings, text=masked(text.chunk.text, strings))
         # Without the document's id: the words of its path are those of its title.
         terms = chunk_frequencies(self._analyzer, indexed_text("", title, chunk))
-        return MaskedText(text.id, self._rows[text.document_id], terms, chunk.embedding_text(title))
+        return MaskedText(text.id, self._rows[text.document_id], title, terms, chunk.embedding_text(title))
 
 
 def embed_masked(catalog: Catalog, encoder: Encoder, texts: Iterable[str]) -> None:
@@ -88,10 +89,12 @@ class MaskedStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self._hidden: list[Point] = []
+        self.titles: Mapping[int, str] = {}
 
-    def hide(self, points: Sequence[Point]) -> None:
-        """Search as if the store held these points in place of its own with the same ids."""
+    def hide(self, points: Sequence[Point], titles: Mapping[int, str] | None = None) -> None:
+        """Search as if the store held these points in place of its own with the same ids, their documents titled so."""
         self._hidden = list(points)
+        self.titles = titles or {}
 
     def search(self, legs: Sequence[Leg], limit: int, where: Filter | None = None) -> list[Candidates]:
         """Answer as the store with the replaced points would."""

@@ -52,6 +52,13 @@ def read_queries(path: Path) -> dict[str, str]:
     return queries
 
 
+def records_of(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each query's id and its whole record, of a file that `read_queries` has read."""
+    for line in _lines(path):
+        record = _record(line)
+        yield _query_id(line, record), record
+
+
 def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     """Read BEIR's TSV, which its header `query-id corpus-id score` gives away, or TREC's `query 0 document grade`.
 

@@ -1,7 +1,7 @@
 """Arms x queries -> runs, without the index's lock: an exact index in memory, made from the catalog."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -13,9 +13,10 @@ from retrieval.analysis import ANALYZER_VERSION
 from retrieval.catalog import Collection, ModelRecord, TermMoments
 from retrieval.encoder import Encoder
 from retrieval.errors import ModelError, NotFound, UsageError
+from retrieval.fusion import Sizes
 from retrieval.home import Home
 from retrieval.query import Query
-from retrieval.search import Findings, Searcher
+from retrieval.search import Findings, Searcher, Statistics
 from retrieval.stores.base import Point
 from retrieval.types import Mode, Run
 from trainer.arms import REFERENCE, Arm
@@ -26,7 +27,7 @@ from trainer.reference import ReferenceBm25
 
 DEPTH = 100
 """Documents ranked for a query: what recall@100 needs."""
-_VERSION = "1"
+_VERSION = "2"
 """Part of a kept run's key: to be changed with anything here that changes a run."""
 
 
@@ -44,15 +45,21 @@ class Runner:
         self._judged = judged
         self._queries = {key: Query(text, DEPTH).checked() for key, text in judged.queries.items()}
         self._encoders: dict[str, Encoder] = {}
+        self._made: dict[str, Statistics] = {}
         if not home.catalog.documents.count(collection):
             raise UsageError(f"Collection {collection.name!r} has no document yet; `tandem ingest PATH` brings some.")
         if any(arm.kind != REFERENCE for arm in arms):
             check_analyzer(home.catalog, collection)
         self._models = {arm.version: self._model(arm.version) for arm in arms if arm.version}
+        self._state = {  # read once: what arms share is made once too, whatever is ingested meanwhile
+            "changes": home.catalog.changes.last_seq(collection),
+            "documents": home.catalog.documents.count(collection),
+            "average_length": self._recipe.bm25.average_length,
+        }
 
     def key(self, arm: Arm) -> str:
         """Return a digest of what the arm's run depends on: queries, masks, the catalog's state, settings, model."""
-        judged, catalog = self._judged, self.home.catalog
+        judged = self._judged
         circumstances = {
             "version": _VERSION,
             "queries": [[key, text, judged.masks.get(key, {})] for key, text in judged.queries.items()],
@@ -60,8 +67,7 @@ class Runner:
             "model": self._models[arm.version].fingerprint if arm.version else "",
             "config": {**asdict(self.collection.config), "model": ""},
             "analyzer": ANALYZER_VERSION,
-            "changes": catalog.changes.last_seq(self.collection),
-            "documents": catalog.documents.count(self.collection),
+            **self._state,
         }
         return blake2b(json.dumps(circumstances, sort_keys=True).encode(), digest_size=32).hexdigest()
 
@@ -97,7 +103,8 @@ class Runner:
     def _findings(self, arm: Arm, mode: Mode) -> Iterator[tuple[str, Findings]]:
         searcher = self.searcher(arm)
         for key, query in self._queries.items():
-            self._store.hide(self._hidden.get(key, ()))
+            points_of, texts = self._hidden.get(key, ((), ()))
+            self._store.hide(points_of, {text.document: text.title for text in texts})
             yield key, searcher.findings(replace(query, mode=mode))
         self._store.hide(())
 
@@ -106,8 +113,29 @@ class Runner:
         version = arm.version or self.collection.config.model
         searched = replace(self.collection, config=replace(self.collection.config, model=version))
         return Searcher(
-            self.home.catalog, searched, self._store, lambda: self._encoder(searched), terms=self._term_moments
+            self.home.catalog,
+            searched,
+            self._store,
+            lambda: self._encoder(searched),
+            statistics=self._statistics(version),
+            titles=self._titles,
         )
+
+    def _titles(self, rows: Set[int]) -> dict[int, str]:
+        shown = self.home.catalog.documents.shown(rows)
+        return {row: self._store.titles.get(row, document.title) for row, document in shown.items()}
+
+    def _statistics(self, version: str) -> Statistics:
+        """Return what calibrates an arm, made from what the store holds: the catalog's may be of another moment."""
+        if version not in self._made:
+            vectors = (
+                moments_of(self.home.catalog, self.collection, self._models[version].fingerprint)
+                if (version in self._models)
+                else None
+            )
+            sizes = Sizes.of(self.home.catalog.chunks.sizes(self.collection))
+            self._made[version] = Statistics(self._term_moments, vectors, sizes)
+        return self._made[version]
 
     @cached_property
     def _recipe(self) -> Recipe:
@@ -116,11 +144,7 @@ class Runner:
         return Recipe(replace(found.bm25, k1=config.k1, b=config.b), tuple(fingerprints))
 
     @cached_property
-    def _term_moments(self) -> TermMoments | None:
-        """The moments of terms weighed otherwise than in the catalog; None where the catalog's are right."""
-        config, kept = self.collection.config, self.home.catalog.collections.get(self.collection.name).config
-        if (config.k1, config.b) == (kept.k1, kept.b):
-            return None
+    def _term_moments(self) -> TermMoments:
         return term_moments_of(self.home.catalog, self.collection, self._recipe.bm25)
 
     @cached_property
@@ -133,8 +157,8 @@ class Runner:
         return store
 
     @cached_property
-    def _hidden(self) -> dict[str, list[Point]]:
-        """The points that stand in for masked documents, by query."""
+    def _hidden(self) -> dict[str, tuple[list[Point], list[MaskedText]]]:
+        """The points that stand in for masked documents, and what they were made of, by query."""
         catalog = self.home.catalog
         texts = MaskedTexts(catalog, self.collection, self._judged.masks)
         hidden = {key: found for key in self._judged.masks if (found := texts.of(key))}
@@ -142,7 +166,9 @@ class Runner:
             searched = replace(self.collection, config=replace(self.collection.config, model=version))
             embed_masked(catalog, self.home.encoder(searched), _embedded(hidden.values()))
         how = self._recipe
-        return {key: masked_points(catalog, found, how.bm25, how.fingerprints) for key, found in hidden.items()}
+        return {
+            key: (masked_points(catalog, found, how.bm25, how.fingerprints), found) for key, found in hidden.items()
+        }
 
     def _encoder(self, collection: Collection) -> Encoder:
         version = collection.config.model
@@ -163,16 +189,7 @@ class Runner:
                 f"Model {version!r} has not embedded {missing} of the {len(hashes)} texts in {collection.name!r}. "
                 + _remedy(version, is_active=version == collection.config.model)
             )
-        self._calibrate(record)
         return record
-
-    def _calibrate(self, model: ModelRecord) -> None:
-        """Record a candidate model's moments, which ingest keeps for the active one only: both get equal treatment."""
-        catalog, collection = self.home.catalog, self.collection
-        if model.version == collection.config.model:
-            return
-        if moments := moments_of(catalog, collection, model.fingerprint):
-            catalog.moments.put(collection, model.fingerprint, moments)
 
 
 def _embedded(hidden: Iterable[Sequence[MaskedText]]) -> Iterator[str]:

@@ -130,6 +130,11 @@ def verdict(found: Contrast, *, minimum_effect: float = MINIMUM_EFFECT, alpha: f
     return Verdict.CANNOT_TELL
 
 
+def is_chance(found: Contrast, alpha: float = 0.05) -> bool:
+    """Tell whether chance alone may have brought about the effect."""
+    return found.adjusted_p >= alpha or found.low <= 0 <= found.high
+
+
 def more_queries(found: Contrast, rules: Rules = RULES) -> int | None:
     """Return how many further queries would settle a contrast with a probability of .8, if its effect is the true one.
 

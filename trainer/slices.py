@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from retrieval.analysis import Analyzer
 from retrieval.catalog import Catalog, Collection
+from retrieval.errors import UsageError
 from retrieval.leads import Leads
+from retrieval.types import JsonValue
 from trainer.evaluation_set import EvaluationSet
 
 LEAST_QUERIES = 10
@@ -36,7 +38,7 @@ def slices_of(
         for name in _kinds(text, analyzer, known):
             found.setdefault(name, set()).add(query)
         found.setdefault(f"source {judged.sources.get(query, 'human')}", set()).add(query)
-    for query, value in _values(judged, catalog, collection, field).items():
+    for query, value in _values(judged, catalog, collection, field):
         found.setdefault(f"{field} = {value}", set()).add(query)
     total = len(judged.queries)
     return {name: frozenset(queries) for name, queries in found.items() if LEAST_QUERIES <= len(queries) < total}
@@ -67,14 +69,23 @@ def _known_words(
     return catalog.vocabulary.counts(collection, forms)
 
 
-def _values(judged: EvaluationSet, catalog: Catalog, collection: Collection, field: str) -> dict[str, str]:
-    """Return each query's value of a metadata field, the frequent ones only."""
+def _values(judged: EvaluationSet, catalog: Catalog, collection: Collection, field: str) -> list[tuple[str, str]]:
+    """List each query's values of a metadata field, the frequent ones only; a list has those of its elements.
+
+    Raises UsageError for a field that no judged document has.
+    """
     if not field:
-        return {}
+        return []
     best = {query: max(grades, key=lambda document: grades[document]) for query, grades in judged.qrels.items()}
     rows = catalog.documents.rows(collection, set(best.values()))
     shown = {document.id: document.metadata for document in catalog.documents.shown(rows).values()}
-    values = {query: shown.get(document, {}).get(field) for query, document in best.items()}
-    plain = {query: str(value) for query, value in values.items() if isinstance(value, (str, int, float, bool))}
-    frequent = {value for value, _ in Counter(plain.values()).most_common(MAX_VALUES)}
-    return {query: value for query, value in plain.items() if value in frequent}
+    found = [(query, str(value)) for query, key in best.items() for value in _plain(shown.get(key, {}).get(field))]
+    if not found:
+        raise UsageError(f"No document that a query wants has the metadata field {field!r}; slice by another.")
+    frequent = {value for value, _ in Counter(value for _, value in found).most_common(MAX_VALUES)}
+    return [(query, value) for query, value in found if value in frequent]
+
+
+def _plain(value: JsonValue) -> list[JsonValue]:
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values if isinstance(one, (str, int, float, bool))]

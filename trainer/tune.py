@@ -190,7 +190,7 @@ def judgment(
             Verdict.BETTER: f"Queries held out gain {whole.effect:.4f} {MEASURE}: {interval}.",
             Verdict.WORSE: f"Queries held out lose {-whole.effect:.4f} {MEASURE}: {interval}.",
             Verdict.NO_DIFFERENCE: f"Any gain is smaller than the {minimum:g} worth having: {interval}.",
-            Verdict.CANNOT_TELL: f"{whole.effect:+.4f} {MEASURE} on queries held out proves nothing: {interval}.",
+            Verdict.CANNOT_TELL: f"{whole.effect:+.4f} {MEASURE} on queries held out does not suffice: {interval}.",
         }[said]
     ]
     vetoes = [

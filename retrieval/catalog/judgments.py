@@ -70,17 +70,19 @@ class Judgments:
             for query in queries:
                 _put_query(connection, key, query)
 
+    def pool(self, collection: Collection, name: str, query: str, documents: Iterable[str]) -> None:
+        """Let documents of one query wait for a judge; one that has a grade keeps it. Raises NotFound."""
+        with self._database.write() as connection:
+            key = self._query_id(connection, collection, name, query)
+            rows = [{"query_id": key, "document": document, "grade": None} for document in documents]
+            if rows:
+                connection.execute(insert_for(connection, schema.judgments).on_conflict_do_nothing(), rows)
+
     def grade(self, collection: Collection, name: str, query: str, grades: Mapping[str, int | None]) -> None:
         """Give grades to documents of one query, keeping the others'; raises NotFound."""
-        table, queries = schema.judgments, schema.judged_queries
+        table = schema.judgments
         with self._database.write() as connection:
-            found = connection.execute(
-                select(queries.c.id).where(
-                    queries.c.set_id == self._id(connection, collection, name), queries.c.external_id == query
-                )
-            ).scalar()
-            if found is None:
-                raise NotFound(f"The judgment set {name!r} has no query {query!r}.")
+            found = self._query_id(connection, collection, name, query)
             statement = insert_for(connection, table)
             statement = statement.on_conflict_do_update(
                 index_elements=[table.c.query_id, table.c.document], set_={"grade": statement.excluded.grade}
@@ -138,6 +140,14 @@ class Judgments:
             key = self._id(connection, collection, name)
             connection.execute(delete(schema.judgment_sets).where(schema.judgment_sets.c.id == key))
             connection.execute(delete(runs).where(runs.c.collection_id == collection.id, runs.c.judgments == name))
+
+    def _query_id(self, connection: Connection, collection: Collection, name: str, query: str) -> int:
+        table = schema.judged_queries
+        mine = (table.c.set_id == self._id(connection, collection, name), table.c.external_id == query)
+        found = connection.execute(select(table.c.id).where(*mine)).scalar()
+        if found is None:
+            raise NotFound(f"The judgment set {name!r} has no query {query!r}.")
+        return int(found)
 
     @staticmethod
     def _id(connection: Connection, collection: Collection, name: str) -> int:

@@ -1,8 +1,7 @@
 """Runs that were kept: what an arm ranked for a judgment set, and under what circumstances."""
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, delete, insert, select
 
@@ -15,14 +14,13 @@ from retrieval.catalog.database import Database, now
 class KeptRun:
     """A run by its judgment set and arm; `trec` is its content in TREC format.
 
-    `key` is a digest of all it depends on: a run with another key is out of date. `timings_ms` are medians by stage.
+    `key` is a digest of all it depends on: a run with another key is out of date.
     """
 
     judgments: str
     arm: str
     key: str
     trec: str
-    timings_ms: Mapping[str, float] = field(default_factory=dict)
     made_at: str = ""
 
 
@@ -41,7 +39,6 @@ class Runs:
             "arm": run.arm,
             "key": run.key,
             "content": zlib.compress(run.trec.encode("utf-8", "surrogatepass")),
-            "timings_ms": dict(run.timings_ms),
             "made_at": run.made_at or now(),
         }
         with self._database.write() as connection:
@@ -55,7 +52,7 @@ class Runs:
         if row is None:
             return None
         trec = zlib.decompress(row.content).decode("utf-8", "surrogatepass")
-        return KeptRun(row.judgments, row.arm, row.key, trec, row.timings_ms, row.made_at)
+        return KeptRun(row.judgments, row.arm, row.key, trec, row.made_at)
 
 
 def _mine(collection: Collection, judgments: str, arm: str) -> tuple[ColumnElement[bool], ...]:

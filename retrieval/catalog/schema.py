@@ -218,6 +218,5 @@ runs = Table(
     Column("arm", String(160), primary_key=True),
     Column("key", String(64), nullable=False),
     Column("content", LargeBinary, nullable=False),
-    Column("timings_ms", JSON, nullable=False),
     Column("made_at", String(32), nullable=False),
 )

@@ -52,6 +52,8 @@ def compare(
     from trainer.compare import Declared
     from trainer.compare import compare as run_comparison
 
+    if report is not None:
+        _check(report)
     read = from_files(queries, qrels, judgments)
     with opened(context, home) as opened_home:
         target = opened_home.catalog.collections.get(collection)
@@ -78,6 +80,14 @@ def _arm(written: str, active: str) -> Arm:
     if len(arms) != 1:
         raise UsageError(f"{written!r} names {len(arms)} arms where one is wanted; more go after --also.")
     return arms[0]
+
+
+def _check(report: Path) -> None:
+    """Refuse a path that cannot be written before anything is measured for it."""
+    if report.suffix.lower() == ".json" or report.is_dir():
+        raise UsageError(f"--report {report} is to be a page; give a file such as report.html. JSON goes beside it.")
+    if not report.absolute().parent.is_dir():
+        raise UsageError(f"--report {report}: there is no folder {report.absolute().parent}; make it first.")
 
 
 def _write(found: "Report", path: Path) -> None:

@@ -49,17 +49,23 @@ def import_judgments(
         typer.Option("--qrels", metavar="FILE", help="BEIR's TSV or TREC qrels; without it, queries to be judged."),
     ] = None,
     name: NameOption = DEFAULT_JUDGMENTS,
-    source: Annotated[str, typer.Option(help="Where the queries come from: human, log, click, ...")] = "human",
+    source: Annotated[
+        str | None, typer.Option(help="Where queries come from that do not say so: human, log, click, ... [human]")
+    ] = None,
     home: HomeOption = None,
     collection: CollectionOption = DEFAULT,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring judged queries from files; a query whose id is known already is replaced."""
-    from trainer.judgments import known_documents, read_judgments
+    """Bring judged queries from files; one that is known keeps the grades for which the files have no other."""
+    from trainer.judgments import known_documents, merged, read_judgments
 
-    if not source.strip() or len(source) > 64:
+    if source is not None and not (source.strip() and source.isprintable() and len(source) <= 64):
         raise UsageError(f"{source!r} cannot name a source of queries; use 1 to 64 characters, such as human or log.")
-    brought = read_judgments(queries, qrels, source=source)
+    if source is not None and source.startswith("mined"):
+        raise UsageError(f"{source!r} is for queries that `tandem judgments mine` makes; these come from elsewhere.")
+    brought, unasked = read_judgments(queries, qrels, source=source)
+    if unasked:
+        note(f"Warning: {len(unasked)} judged queries are left out, having no text: {_few(unasked)}")
     with opened(context, home) as opened_home:
         catalog = opened_home.catalog
         target = catalog.collections.get(collection)
@@ -71,6 +77,8 @@ def import_judgments(
             )
         if unknown:
             note(f"Warning: {len(unknown)} of {judged} judged documents are not in the collection: {_few(unknown)}")
+        if any(one.name == name for one in catalog.judgments.list(target)):
+            brought = merged(catalog.judgments.get(target, name), brought)
         catalog.judgments.put(target, name, brought)
         _report(_named(catalog.judgments.list(target), name), as_json=as_json)
 

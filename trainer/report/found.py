@@ -18,11 +18,10 @@ from trainer.report.figures import (
     size_in_points,
 )
 from trainer.report.reading import TOTAL, asked, called, cost_of, is_mined, is_vetoed, mined, regressed
+from trainer.significance import is_chance
 
 FIRST_FOR_SECOND = 1 - 1 / math.log2(3)
 """What nDCG gains when the one relevant document moves from the second place to the first."""
-
-_ALPHA = 0.05
 
 
 def headline(report: Report) -> str:
@@ -78,8 +77,7 @@ def _verdict(report: Report, comparison: Comparison) -> str:
             f"On the whole {b} ranks better than {a}, {measured}; but it is worse on some kinds of queries, and is "
             f"therefore not called better."
         )
-    is_chance = contrast.adjusted_p >= _ALPHA or contrast.low <= 0 <= contrast.high
-    doubt = "chance alone may bring about" if is_chance else "may be too little to matter"
+    doubt = "chance alone may bring about" if is_chance(contrast) else "may be too little to matter"
     return f"It cannot be told yet whether {b} ranks better than {a}: {measured}, which {doubt}."
 
 

@@ -57,7 +57,6 @@ def upgrade() -> None:
         sa.Column("arm", sa.String(length=160), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.Column("timings_ms", sa.JSON(), nullable=False),
         sa.Column("made_at", sa.String(length=32), nullable=False),
         sa.ForeignKeyConstraint(
             ["collection_id"], ["collections.id"], name=op.f("fk_runs_collection_id_collections"), ondelete="CASCADE"
