@@ -123,6 +123,18 @@ def test_json_has_the_verdict_and_its_reasons(bench: Workbench) -> None:
     assert {"p", "slices", "cost", "reasons"} <= set(body)
 
 
+def test_mined_queries_are_called_mined_in_the_terminal_too(bench: Workbench) -> None:
+    mined = [
+        replace(query, source="mined:title") for query in bench.home.catalog.judgments.get(bench.collection, "default")
+    ]
+    bench.home.catalog.judgments.put(bench.collection, "mined", mined)
+    result = invoke(bench.home, "compare", "keyword", "embedding", "--judgments", "mined")
+    assert "30 of the 30 queries are mined from the collection: no reader asked them." in result.stdout
+    assert "What to do next:" in result.stdout
+    human = invoke(bench.home, "compare", "keyword", "embedding", "--judgments", "default")
+    assert "mined from" not in human.stdout
+
+
 def test_a_report_is_written_as_a_page_and_as_json(bench: Workbench, tmp_path: Path) -> None:
     result = invoke(bench.home, "compare", "keyword", "hybrid", "--report", str(tmp_path / "report.html"))
     assert result.exit_code == 0

@@ -63,8 +63,9 @@ def test_mined_queries_are_called_mined(bench: Workbench) -> None:
     assert all(source.startswith("mined:") for source in body["sources"])
     shown = json.loads(invoke(bench, "show", "--name", "mined", "--json").stdout)
     assert {document for query in shown["queries"] for document in query["grades"]} <= {"bread.md", "car.md", "dog.md"}
-    with pytest.raises(UsageError, match="has a judgment set 'mined'; give another --name"):
+    with pytest.raises(UsageError, match="has a judgment set 'mined'; give another --name, or --replace"):
         invoke(bench, "mine")
+    assert json.loads(invoke(bench, "mine", "--replace", "--json").stdout)["queries"] == body["queries"]
 
 
 def test_sets_are_listed_and_deleted(bench: Workbench, tmp_path: Path) -> None:

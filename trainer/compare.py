@@ -16,6 +16,7 @@ from trainer.costs import costs_of
 from trainer.evaluate import ArmResult, evaluate_with
 from trainer.evaluation_set import EvaluationSet
 from trainer.findings import MEASURE, MINIMUM_EFFECT, ArmSummary, Comparison, Contrast, Report, SliceResult, Verdict
+from trainer.query_records import MINED
 from trainer.runs import Runner
 from trainer.significance import Rules, contrast, is_chance, mean_interval, verdict, with_holm
 from trainer.slices import slices_of
@@ -130,7 +131,7 @@ def _comparison(
         a=str(pair[0]),
         b=str(pair[1]),
         verdict=Verdict.CANNOT_TELL if vetoed else said,
-        reasons=_reasons(said, whole, regressed, measured.rules.minimum_effect),
+        reasons=[*_reasons(said, whole, regressed, measured.rules.minimum_effect), *_caution(measured.judged)],
         contrast=whole,
         slices=slices,
         changed=changed.of(a, b, differences),
@@ -168,6 +169,13 @@ def _reasons(said: Verdict, whole: Contrast, regressed: Sequence[SliceResult], m
     if said is not Verdict.CANNOT_TELL:
         return [first, *vetoes]
     return [first, _how_many(whole.more_queries), *vetoes]
+
+
+def _caution(judged: EvaluationSet) -> list[str]:
+    mined = sum(judged.sources.get(query, "").startswith(MINED) for query in judged.queries)
+    if not mined:
+        return []
+    return [f"{mined} of the {len(judged.queries)} queries are mined from the collection: no reader asked them."]
 
 
 def _doubt(whole: Contrast, minimum: float) -> str:

@@ -70,6 +70,7 @@ class EvaluationSet:
         return replace(
             cls._asking([replace(query, source=query.source or "human") for query in asked], qrels),
             unasked=tuple(query for query in qrels if query not in ids),
+            unjudged=tuple(query.id for query in known if query.id not in ids),
         )
 
     def concerns(self, documents: Collection[str]) -> Iterator[str]:

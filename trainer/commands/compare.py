@@ -64,6 +64,11 @@ def compare(
         judged, name = asked(read, opened_home.catalog, target, judgments)
         pairs = [(first, arm) for arm in dict.fromkeys(others)]
         declared = Declared(pairs, (Arm(REFERENCE),), name, minimum_effect, field)
+        if judged.masks:
+            note(
+                f"Hiding what gives {len(judged.masks)} mined queries away: their documents are embedded again without "
+                "it, once for each model, which may take minutes"
+            )
         found = run_comparison(opened_home, target, judged, declared, on_arm=lambda arm: note(f"Ranking with {arm}"))
     if report is not None:
         _write(found, report)
@@ -111,6 +116,12 @@ def _print(found: "Report") -> None:
     for comparison in found.comparisons:
         print_line()
         _print_comparison(comparison)
+    from trainer.report import summary
+
+    print_line()
+    print_line("What to do next:")
+    for step in summary(found).next_steps:
+        print_line(f"- {step}")
 
 
 def _print_comparison(comparison: "Comparison") -> None:

@@ -40,6 +40,8 @@ def evaluate(
         compared = parse_arms(arms, target.config.model)
         judged, name = asked(read, opened_home.catalog, target, judgments)
         count = len(judged.queries)
+        if judged.masks:
+            note(f"{len(judged.masks)} of {count} queries are mined; what gives them away is hidden in their documents")
         results = run_evaluation(
             opened_home,
             target,

@@ -119,6 +119,7 @@ def mine(
     name: NameOption = "mined",
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Queries at the most.")] = None,
     seed: Annotated[int, typer.Option(help="Which ones, where there are more.")] = 0,
+    replace: Annotated[bool, typer.Option("--replace", help="Drop the set of this name with its judgments.")] = False,
     home: HomeOption = None,
     collection: CollectionOption = DEFAULT,
     as_json: JsonOption = False,
@@ -129,10 +130,11 @@ def mine(
     with opened(context, home) as opened_home:
         catalog = opened_home.catalog
         target = catalog.collections.get(collection)
-        if any(known.name == name for known in catalog.judgments.list(target)):
+        is_known = any(known.name == name for known in catalog.judgments.list(target))
+        if is_known and not replace:
             raise UsageError(
-                f"Collection {collection!r} has a judgment set {name!r}; give another --name, or remove it with "
-                f"`tandem judgments delete --name {name}`."
+                f"Collection {collection!r} has a judgment set {name!r}; give another --name, or --replace to drop it "
+                "with its judgments."
             )
         queries, found = mined(catalog, target, limit=limit, seed=seed)
         if not queries:
@@ -140,6 +142,8 @@ def mine(
                 f"Nothing in collection {collection!r} makes a query: its documents have no telling title, question, "
                 "link or docstring. Write queries and judge them: `tandem judgments import --queries FILE`."
             )
+        if is_known:
+            catalog.judgments.delete(target, name)
         catalog.judgments.put(target, name, queries)
         for reason, count in sorted(found.dropped.items(), key=lambda item: (-item[1], item[0])):
             note(f"Left out {count}: {reason}")
