@@ -53,7 +53,7 @@ def ask(search: Search, judged: EvaluationSet, queries: Mapping[str, str]) -> As
         ms.append((time.perf_counter() - started) * 1000)
         run[query] = {document: float(TOP - place) for place, document in enumerate(documents)}
     qrels = {query: grades for query, grades in judged.qrels.items() if query in queries}
-    return Asked(ms, measured(qrels, run)["ndcg@10"])
+    return Asked(ms, measured(qrels, run).means["ndcg@10"])
 
 
 def pieces_of(home: Home) -> list[Piece]:

@@ -22,8 +22,6 @@ _REPEAT: Final = 0.1
 # What a terminal obeys instead of showing: C0 but tab and newline, DEL, C1, and the marks that reorder text.
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
-_UNSAFE: Final = re.compile("[&<>\"']")
-
 
 @dataclass(frozen=True, slots=True)
 class Markup:
@@ -39,12 +37,7 @@ def printable(text: str) -> str:
     return _CONTROLS.sub("\ufffd", text)
 
 
-def _escaped(text: str) -> str:
-    # Most stretches hold nothing to escape, and asking so is a fifth of the work.
-    return html.escape(text) if _UNSAFE.search(text) else text
-
-
-HTML: Final = Markup("<mark>", "</mark>", _escaped)
+HTML: Final = Markup("<mark>", "</mark>", html.escape)
 BOLD: Final = Markup("\x1b[1m", "\x1b[22m", printable)
 PLAIN: Final = Markup("", "", printable)
 

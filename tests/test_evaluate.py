@@ -94,7 +94,7 @@ def test_measures_by_hand() -> None:
     qrels = {"a": {"d1": 2, "d2": 1}, "b": {"d3": 1}, "c": {"d4": 1}}
     run = {"a": {"d2": 3.0, "x": 2.0, "d1": 1.0}, "b": {"d3": 1.0}}
     ndcg_a = (1 + 2 / math.log2(4)) / (2 + 1 / math.log2(3))
-    assert measured(qrels, run) == pytest.approx(
+    assert measured(qrels, run).means == pytest.approx(
         {
             "ndcg@10": (ndcg_a + 1 + 0) / 3,
             "mrr@10": 2 / 3,
@@ -108,15 +108,15 @@ def test_measures_by_hand() -> None:
 
 def test_only_the_first_ten_count_where_the_measure_says_ten() -> None:
     run = {"q": {f"d{place:02}": float(-place) for place in range(30)}}
-    eleventh = measured({"q": {"d10": 1}}, run)
+    eleventh = measured({"q": {"d10": 1}}, run).means
     assert [eleventh[name] for name in ("ndcg@10", "mrr@10", "recall@10", "recall@100")] == [0, 0, 0, 1]
-    tenth = measured({"q": {"d09": 1}}, run)
+    tenth = measured({"q": {"d09": 1}}, run).means
     assert [tenth[name] for name in ("ndcg@10", "mrr@10", "recall@10")] == pytest.approx([1 / math.log2(11), 0.1, 1])
 
 
 def test_an_arm_that_answers_nothing_scores_0() -> None:
-    assert set(measured({"q": {"d": 1}}, {}).values()) == {0.0}
-    assert set(measured({"q": {"d": 1}}, {"q": {}}).values()) == {0.0}
+    assert set(measured({"q": {"d": 1}}, {}).means.values()) == {0.0}
+    assert set(measured({"q": {"d": 1}}, {"q": {}}).means.values()) == {0.0}
 
 
 @given(qrels=GRADES, orders=RUNS)
@@ -132,7 +132,7 @@ def test_measures_are_those_of_ir_measures_on_trec_text(qrels: Qrels, orders: di
         list(ir_measures.read_trec_run(run_text)),  # type: ignore[no-untyped-call]  # it is not annotated
     )
     named = {"nDCG@10": "ndcg@10", "RR@10": "mrr@10", "R@10": "recall@10", "R@100": "recall@100"}
-    ours = measured(qrels, run)
+    ours = measured(qrels, run).means
     for measure, value in theirs.items():
         assert ours[named.get(str(measure), "success@1")] == value
     assert ours["ndcg@10"] == pytest.approx(mean_ndcg(qrels, orders))

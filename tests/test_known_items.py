@@ -8,8 +8,8 @@ import pytest
 from indexer.sources import Item, SourceOptions, open_source
 from retrieval.errors import TandemError
 from retrieval.types import Block, BlockKind, Document, Link
-from trainer.known_item_filters import cleaned, family
 from trainer.known_items import KnownItem, Mined, masked, mine
+from trainer.known_items.shapes import cleaned, family
 
 SUBJECTS = (
     "otters",

@@ -77,7 +77,7 @@ def test_on_product_documentation_it_scores_what_was_measured_before(shared_data
         for query, text in judged.queries.items()
     }
     assert len(judged.queries) == 100
-    assert measured(judged.qrels, run)["ndcg@10"] == pytest.approx(0.667, abs=0.01)
+    assert measured(judged.qrels, run).means["ndcg@10"] == pytest.approx(0.667, abs=0.01)
 
 
 def test_a_string_hidden_in_a_document_no_longer_finds_it_there() -> None:

@@ -29,7 +29,7 @@ from trainer.cli import add_commands
 from trainer.evaluate import evaluate
 from trainer.evaluation_set import EvaluationSet
 from trainer.findings import Contrast, SliceResult, Verdict
-from trainer.measures import per_query
+from trainer.measures import measured
 from trainer.significance import contrast
 from trainer.tune import Fold, Tuning, choice, cross_validated, folded, judgment
 from trainer.tuning_grid import Setting, grid, ndcg, scores
@@ -128,7 +128,7 @@ def test_each_k1_and_b_is_announced(bench: Workbench) -> None:
 def test_ndcg_is_that_of_ir_measures(ranked: list[int], grades: dict[int, int]) -> None:
     qrels = {"q": {str(row): grade for row, grade in grades.items()}}
     run = {"q": {str(row): float(-place) for place, row in enumerate(ranked)}}
-    assert ndcg(ranked, grades) == pytest.approx(per_query(qrels, run)["ndcg@10"]["q"])
+    assert ndcg(ranked, grades) == pytest.approx(measured(qrels, run).values["ndcg@10"]["q"])
 
 
 # Choosing

@@ -1,7 +1,6 @@
 """Compare arms on judged queries: the verdict on B against A, with everything a sceptic would ask for."""
 
 import platform
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +15,10 @@ from trainer.costs import costs_of
 from trainer.evaluate import ArmResult, evaluate_with
 from trainer.evaluation_set import EvaluationSet
 from trainer.findings import MEASURE, MINIMUM_EFFECT, ArmSummary, Comparison, Contrast, Report, SliceResult, Verdict
-from trainer.query_records import MINED
 from trainer.runs import Runner
 from trainer.significance import Rules, contrast, is_chance, mean_interval, verdict, with_holm
-from trainer.slices import slices_of
+from trainer.slices import slice_results, slices_of
+from trainer.wording import evidence, losses, outlook
 
 Pair = tuple[Arm, Arm]
 """A and B: B is compared against A."""
@@ -90,7 +89,7 @@ def compare(
         documents=home.catalog.documents.count(collection),
         chunks=home.catalog.chunks.lengths(collection)[0],
         judgments=declared.name,
-        sources=Counter(judged.sources.get(query, "human") for query in judged.queries),
+        sources=judged.source_counts,
         judged_documents=sum(len(grades) for grades in judged.qrels.values()),
         measure=MEASURE,
         minimum_effect=declared.minimum_effect,
@@ -122,16 +121,16 @@ def _comparisons(measured: _Measured, pairs: Sequence[Pair], changed: ChangedQue
 def _comparison(
     measured: _Measured, pair: Pair, differences: Mapping[str, float], whole: Contrast, changed: ChangedQueries
 ) -> Comparison:
-    slices = _slices(measured, differences)
-    said = verdict(whole, minimum_effect=measured.rules.minimum_effect)
-    regressed = [one for one in slices if one.regressed]
-    vetoed = said is Verdict.BETTER and bool(regressed)
+    slices = slice_results(measured.slices, differences, measured.clusters, measured.rules)
+    minimum = measured.rules.minimum_effect
+    said = verdict(whole, minimum_effect=minimum)
+    vetoed = said is Verdict.BETTER and any(one.regressed for one in slices)
     a, b = (measured.results[str(arm)] for arm in pair)
     return Comparison(
         a=str(pair[0]),
         b=str(pair[1]),
         verdict=Verdict.CANNOT_TELL if vetoed else said,
-        reasons=[*_reasons(said, whole, regressed, measured.rules.minimum_effect), *_caution(measured.judged)],
+        reasons=[*_reasons(said, whole, slices, minimum), *_caution(measured.judged)],
         contrast=whole,
         slices=slices,
         changed=changed.of(a, b, differences),
@@ -139,55 +138,29 @@ def _comparison(
     )
 
 
-def _slices(measured: _Measured, differences: Mapping[str, float]) -> list[SliceResult]:
-    """Judge each slice, corrected for their number: with many, one would seem worse by chance."""
-    if not measured.slices:
-        return []
-    found = [
-        measured.contrast({query: differences[query] for query in differences if query in queries})
-        for queries in measured.slices.values()
-    ]
-    return [
-        SliceResult(name, one, verdict(one, minimum_effect=measured.rules.minimum_effect) is Verdict.WORSE)
-        for name, one in zip(measured.slices, with_holm(found, measured.rules), strict=True)
-    ]
-
-
-def _reasons(said: Verdict, whole: Contrast, regressed: Sequence[SliceResult], minimum: float) -> list[str]:
-    interval = f"the 95 % interval is {whole.low:+.4f} to {whole.high:+.4f}, p {whole.adjusted_p:.4f}"
+def _reasons(said: Verdict, whole: Contrast, slices: Sequence[SliceResult], minimum: float) -> list[str]:
     first = {
-        Verdict.BETTER: f"B is better by {whole.effect:.4f} {MEASURE}: {interval}.",
-        Verdict.WORSE: f"B is worse by {-whole.effect:.4f} {MEASURE}: {interval}.",
-        Verdict.NO_DIFFERENCE: f"Any difference is smaller than the {minimum:g} worth having: {interval}.",
-        Verdict.CANNOT_TELL: f"{whole.effect:+.4f} {MEASURE}, {_doubt(whole, minimum)}: {interval}.",
+        Verdict.BETTER: f"B is better by {whole.effect:.4f} {MEASURE}",
+        Verdict.WORSE: f"B is worse by {-whole.effect:.4f} {MEASURE}",
+        Verdict.NO_DIFFERENCE: f"Any difference is smaller than the {minimum:g} worth having",
+        Verdict.CANNOT_TELL: f"{whole.effect:+.4f} {MEASURE}, {_doubt(whole, minimum)}",
     }[said]
-    vetoes = [
-        f"Worse by {-one.contrast.effect:.4f} on the {one.contrast.queries} queries of the slice {one.name!r}, "
-        + ("which vetoes `better`." if said is Verdict.BETTER else "too.")
-        for one in regressed
-    ]
-    if said is not Verdict.CANNOT_TELL:
-        return [first, *vetoes]
-    return [first, _how_many(whole.more_queries), *vetoes]
+    lost = losses(slices)
+    veto = ["A kind of queries that is worse vetoes `better`."] if lost and said is Verdict.BETTER else []
+    settled = outlook(whole.more_queries) if said is Verdict.CANNOT_TELL else ""
+    return [f"{first}: {evidence(whole)}.", *([settled] if settled else []), *lost, *veto]
 
 
 def _caution(judged: EvaluationSet) -> list[str]:
-    mined = sum(judged.sources.get(query, "").startswith(MINED) for query in judged.queries)
-    if not mined:
+    if not judged.mined:
         return []
-    return [f"{mined} of the {len(judged.queries)} queries are mined from the collection: no reader asked them."]
+    return [f"{judged.mined} of the {len(judged.queries)} queries are mined from the collection: no reader asked them."]
 
 
 def _doubt(whole: Contrast, minimum: float) -> str:
     if is_chance(whole):
         return "and chance alone may bring that about"
     return f"more than chance, but it may be less than the {minimum:g} worth having"
-
-
-def _how_many(more: int | None) -> str:
-    if more is None:
-        return "No number of further queries within reason would settle it."
-    return f"About {more} more queries of this kind would settle it."
 
 
 def _versions() -> dict[str, str]:

@@ -9,7 +9,7 @@ from retrieval.home import Home
 from retrieval.types import Run
 from trainer.arms import Arm
 from trainer.evaluation_set import EvaluationSet
-from trainer.measures import PerQuery, measured, per_query
+from trainer.measures import PerQuery, measured
 from trainer.runs import Runner
 from trainer.trec import parse_run, rendered_run
 
@@ -59,9 +59,8 @@ def evaluate_with(
     results: list[ArmResult] = []
     for arm in arms:
         run = _run(runner, arm, keep_as, on_arm)
-        results.append(
-            ArmResult(arm, run, measured(judged.qrels, run), per_query(judged.qrels, run), len(judged.queries))
-        )
+        found = measured(judged.qrels, run)
+        results.append(ArmResult(arm, run, found.means, found.values, len(judged.queries)))
     return results
 
 

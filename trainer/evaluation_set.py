@@ -1,5 +1,6 @@
 """The judged queries that an evaluation asks."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from retrieval.catalog.judgments import JudgedQuery
 from retrieval.errors import UsageError
 from retrieval.types import Qrels
 from trainer.qrels import Queries, read_qrels
-from trainer.query_records import read_judged_queries
+from trainer.query_records import is_mined, read_judged_queries
 
 _EXAMPLES = 3
 
@@ -29,6 +30,16 @@ class EvaluationSet:
     sources: Mapping[str, str] = field(default_factory=dict)
     clusters: Mapping[str, str] = field(default_factory=dict)
     masks: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+
+    @property
+    def source_counts(self) -> Counter[str]:
+        """How many queries come from each source; those that do not say are taken for human."""
+        return Counter(self.sources.get(query, "human") for query in self.queries)
+
+    @property
+    def mined(self) -> int:
+        """How many queries were mined from the collection."""
+        return sum(count for source, count in self.source_counts.items() if is_mined(source))
 
     @classmethod
     def of(cls, judged: Sequence[JudgedQuery], name: str) -> "EvaluationSet":

@@ -14,7 +14,7 @@ from trainer.evaluation_set import EvaluationSet
 from trainer.known_items import KnownItem, Mined, mine
 from trainer.pooling import has_grade, pooled, to_judge
 from trainer.qrels import read_qrels
-from trainer.query_records import MINED, read_judged_queries, record_of
+from trainer.query_records import is_mined, read_judged_queries, record_of
 from trainer.runs import Runner
 from trainer.trec import rendered_beir_qrels, rendered_trec_qrels
 
@@ -38,7 +38,7 @@ def read_judgments(
             f"No query judged in {qrels_file} (such as {next(iter(qrels))!r}) is in {queries_file} (which has such as "
             f"{queries[0].id!r}); give the two files of one evaluation set."
         )
-    mined = [query for query in queries if query.source.startswith(MINED)]
+    mined = [query for query in queries if is_mined(query.source)]
     if mined and source is not None:
         raise UsageError(f"Query {mined[0].id!r} of {queries_file} is {mined[0].source}; leave --source out.")
     ids = {query.id for query in queries}

@@ -6,6 +6,7 @@ document's chunks are replaced by what they would be without these strings: anal
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class MaskedText:
 
 
 class MaskedTexts:
-    """The chunks of masked documents, for all queries of a set."""
+    """The chunks of masked documents, for all queries of a set; each is made once, however it is weighed later."""
 
     def __init__(self, catalog: Catalog, collection: Collection, masks: Mapping[str, Masks]) -> None:
         """Read the chunks of every document in `masks`, which are by query."""
@@ -52,14 +53,18 @@ class MaskedTexts:
                     self._chunks.setdefault(text.document_id, []).append(text)
         self._rows = {key: row for row, key in catalog.documents.rows(collection, wanted).items()}
 
-    def of(self, query: str) -> list[MaskedText]:
-        """Return a query's masked chunks; none for a query that hides nothing."""
-        hidden = self._masks.get(query, {})
-        return [
-            self._masked(chunk, strings)
-            for document, strings in hidden.items()
-            for chunk in self._chunks.get(document, ())
-        ]
+    @cached_property
+    def by_query(self) -> dict[str, list[MaskedText]]:
+        """The masked chunks of each query that hides something."""
+        made = {
+            query: [
+                self._masked(chunk, strings)
+                for document, strings in hidden.items()
+                for chunk in self._chunks.get(document, ())
+            ]
+            for query, hidden in self._masks.items()
+        }
+        return {query: texts for query, texts in made.items() if texts}
 
     def _masked(self, text: ChunkText, strings: Sequence[str]) -> MaskedText:
         title = masked(text.title, strings)

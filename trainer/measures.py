@@ -1,6 +1,7 @@
 """Measures of runs against judgments, with ir_measures' definitions."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retrieval.types import Qrels, Run
@@ -14,28 +15,30 @@ PerQuery = Mapping[str, Mapping[str, float]]
 """measure -> query id -> value."""
 
 
-def measured(qrels: Qrels, run: Run) -> dict[str, float]:
-    """Return each measure's mean over the queries of `qrels`; a query that the run does not answer counts as 0.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a run is worth: each measure's mean over all judged queries, and its value for each of them."""
+
+    means: Mapping[str, float]
+    values: PerQuery
+
+
+def measured(qrels: Qrels, run: Run) -> Measured:
+    """Measure a run; a query of `qrels` that it does not answer counts as 0.
 
     judged@10 is the share of the first ten documents that has a grade: where it is low, the others mean little.
     """
     import ir_measures as ir
 
     measures = _measures()
-    means = ir.calc_aggregate(list(measures.values()), *_plain(qrels, run))
-    return {name: float(means[measure]) for name, measure in measures.items()}
-
-
-def per_query(qrels: Qrels, run: Run) -> dict[str, dict[str, float]]:
-    """Return each measure's value for every query of `qrels`, 0 for one that the run does not answer."""
-    import ir_measures as ir
-
-    measures = _measures()
+    answered = {query: dict(scores) for query, scores in run.items() if scores}  # it divides by an answer's length
+    found = ir.calc(list(measures.values()), {query: dict(grades) for query, grades in qrels.items()}, answered)
+    means: dict[Measure, float] = found.aggregated  # type: ignore[assignment]  # a number only for a single measure
     names = {measure: name for name, measure in measures.items()}
     values = {name: dict.fromkeys(qrels, 0.0) for name in measures}
-    for found in ir.iter_calc(list(measures.values()), *_plain(qrels, run)):
-        values[names[found.measure]][found.query_id] = float(found.value)
-    return values
+    for one in found.per_query:
+        values[names[one.measure]][one.query_id] = float(one.value)
+    return Measured({name: float(means[measure]) for name, measure in measures.items()}, values)
 
 
 def _measures() -> "dict[str, Measure]":
@@ -43,8 +46,3 @@ def _measures() -> "dict[str, Measure]":
 
     found = (ir.nDCG @ 10, ir.RR @ 10, ir.R @ 10, ir.R @ 100, ir.Success @ 1, ir.Judged @ 10)
     return dict(zip(NAMES, found, strict=True))
-
-
-def _plain(qrels: Qrels, run: Run) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
-    answered = {query: dict(scores) for query, scores in run.items() if scores}  # it divides by an answer's length
-    return {query: dict(grades) for query, grades in qrels.items()}, answered

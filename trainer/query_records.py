@@ -14,6 +14,11 @@ MINED = "mined:"
 MAX_SOURCE_CHARS = 64
 
 
+def is_mined(source: str) -> bool:
+    """Tell whether queries of this source were mined from the collection."""
+    return source.startswith(MINED)
+
+
 def record_of(query: JudgedQuery) -> dict[str, JsonValue]:
     """Return a query as a record; what is empty is left out."""
     record: dict[str, JsonValue] = {"_id": query.id, "text": query.text, "source": query.source}
@@ -42,7 +47,7 @@ def _query(path: Path, key: str, text: str, record: Mapping[str, JsonValue]) -> 
         raise _refused(path, key, "cluster", cluster, "a string")
     if not _are_masks(masks):
         raise _refused(path, key, "masks", masks, "an object of lists of strings, by document")
-    if source.startswith(MINED) and not masks:
+    if is_mined(source) and not masks:
         raise UsageError(
             f"{path}: query {key!r} is {source} and has no masks, so that every arm would find it by its own words; "
             "mine it again with `tandem judgments mine`, or export it with its masks."

@@ -34,8 +34,18 @@ _VERSION = "2"
 class Runner:
     """Runs arms over one collection and one set of queries; what arms share is made once. Not thread-safe."""
 
-    def __init__(self, home: Home, collection: Collection, arms: Sequence[Arm], judged: EvaluationSet) -> None:
+    def __init__(
+        self,
+        home: Home,
+        collection: Collection,
+        arms: Sequence[Arm],
+        judged: EvaluationSet,
+        *,
+        masked: MaskedTexts | None = None,
+    ) -> None:
         """Check that every arm can be run. The collection's config counts, be it another than the catalog's.
+
+        `masked` are the set's masked texts, where another runner has made them already.
 
         Raises UsageError for a collection without documents, StoreError for terms of another analyzer, and ModelError
         for a model that is unknown or has not embedded every chunk.
@@ -44,6 +54,7 @@ class Runner:
         self.collection = collection
         self._judged = judged
         self._queries = {key: Query(text, DEPTH).checked() for key, text in judged.queries.items()}
+        self._masked = masked or MaskedTexts(home.catalog, collection, judged.masks)
         self._encoders: dict[str, Encoder] = {}
         self._made: dict[str, Statistics] = {}
         if not home.catalog.documents.count(collection):
@@ -159,9 +170,7 @@ class Runner:
     @cached_property
     def _hidden(self) -> dict[str, tuple[list[Point], list[MaskedText]]]:
         """The points that stand in for masked documents, and what they were made of, by query."""
-        catalog = self.home.catalog
-        texts = MaskedTexts(catalog, self.collection, self._judged.masks)
-        hidden = {key: found for key in self._judged.masks if (found := texts.of(key))}
+        catalog, hidden = self.home.catalog, self._masked.by_query
         for version in self._models:
             searched = replace(self.collection, config=replace(self.collection.config, model=version))
             embed_masked(catalog, self.home.encoder(searched), _embedded(hidden.values()))

@@ -1,4 +1,4 @@
-"""Kinds of queries, so that an arm that is better on the whole cannot hide where it is worse."""
+"""Kinds of queries, judged apart, so that an arm that is better on the whole cannot hide where it is worse."""
 
 import re
 from collections import Counter
@@ -10,6 +10,8 @@ from retrieval.errors import UsageError
 from retrieval.leads import Leads
 from retrieval.types import JsonValue
 from trainer.evaluation_set import EvaluationSet
+from trainer.findings import SliceResult, Verdict
+from trainer.significance import Rules, contrast, verdict, with_holm
 
 LEAST_QUERIES = 10
 """Of a smaller slice nothing can be said."""
@@ -42,6 +44,21 @@ def slices_of(
         found.setdefault(f"{field} = {value}", set()).add(query)
     total = len(judged.queries)
     return {name: frozenset(queries) for name, queries in found.items() if LEAST_QUERIES <= len(queries) < total}
+
+
+def slice_results(
+    slices: Mapping[str, frozenset[str]], differences: Mapping[str, float], clusters: Mapping[str, str], rules: Rules
+) -> list[SliceResult]:
+    """Judge each slice, corrected for their number: with many, one would seem worse by chance."""
+    members = [[query for query in differences if query in queries] for queries in slices.values()]
+    found = [
+        contrast([differences[query] for query in within], [clusters[query] for query in within], rules=rules)
+        for within in members
+    ]
+    return [
+        SliceResult(name, one, verdict(one, minimum_effect=rules.minimum_effect) is Verdict.WORSE)
+        for name, one in zip(slices, with_holm(found, rules), strict=True)
+    ]
 
 
 def _kinds(text: str, analyzer: Analyzer, known: Mapping[str, int]) -> list[str]:

@@ -8,7 +8,7 @@ of two fixed arms that are equal, a comparison says `better` in 2.5 %.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,10 @@ from retrieval.home import Home
 from trainer.clusters import clusters_of
 from trainer.evaluation_set import EvaluationSet
 from trainer.findings import MEASURE, MINIMUM_EFFECT, Contrast, SliceResult, Verdict
-from trainer.significance import Rules, contrast, verdict, with_holm
-from trainer.slices import slices_of
+from trainer.significance import Rules, contrast, verdict
+from trainer.slices import slice_results, slices_of
 from trainer.tuning_grid import Scores, Setting, grid, scores
+from trainer.wording import evidence, losses
 
 FOLDS = 5
 SEED = 0
@@ -113,7 +114,7 @@ def tune(
     differences = dict(zip(judged.queries, held_out.differences(found).tolist(), strict=True))
     rules = Rules(minimum_effect=plan.minimum_effect)
     whole = contrast(list(differences.values()), clusters, rules=rules)
-    slices = _slices(differences, names, slices_of(judged, home.catalog, collection), rules)
+    slices = slice_results(slices_of(judged, home.catalog, collection), differences, names, rules)
     after = settings[choice(found, clusters)]
     said, reasons = judgment(whole, slices, plan.minimum_effect, stays=after == before)
     return Tuning(
@@ -184,20 +185,13 @@ def judgment(
     `stays` when all queries together choose the present ones, whatever the folds chose.
     """
     said = verdict(whole, minimum_effect=minimum)
-    interval = f"the 95 % interval is {whole.low:+.4f} to {whole.high:+.4f}, p {whole.p:.4f}"
-    reasons = [
-        {
-            Verdict.BETTER: f"Queries held out gain {whole.effect:.4f} {MEASURE}: {interval}.",
-            Verdict.WORSE: f"Queries held out lose {-whole.effect:.4f} {MEASURE}: {interval}.",
-            Verdict.NO_DIFFERENCE: f"Any gain is smaller than the {minimum:g} worth having: {interval}.",
-            Verdict.CANNOT_TELL: f"{whole.effect:+.4f} {MEASURE} on queries held out does not suffice: {interval}.",
-        }[said]
-    ]
-    vetoes = [
-        f"Worse by {-one.contrast.effect:.4f} on the {one.contrast.queries} queries of the slice {one.name!r}."
-        for one in slices
-        if one.regressed
-    ]
+    reason = {
+        Verdict.BETTER: f"Queries held out gain {whole.effect:.4f} {MEASURE}",
+        Verdict.WORSE: f"Queries held out lose {-whole.effect:.4f} {MEASURE}",
+        Verdict.NO_DIFFERENCE: f"Any gain is smaller than the {minimum:g} worth having",
+        Verdict.CANNOT_TELL: f"{whole.effect:+.4f} {MEASURE} on queries held out does not suffice",
+    }[said]
+    vetoes = losses(slices)
     if said is Verdict.BETTER and _lacking(whole):
         vetoes.append(
             f"{whole.queries} queries in {whole.clusters} unrelated groups are too few to choose settings by, whatever "
@@ -207,7 +201,7 @@ def judgment(
         vetoes.append("All queries together choose the present settings.")
     if said is Verdict.BETTER and vetoes:
         said = Verdict.CANNOT_TELL
-    return said, [*reasons, *vetoes]
+    return said, [f"{reason}: {evidence(whole)}.", *vetoes]
 
 
 def _more_queries(whole: Contrast) -> int | None:
@@ -219,21 +213,6 @@ def _lacking(whole: Contrast) -> int:
     """Return how many queries, clustered alike, are missing from those that may decide."""
     clusters = max(0, LEAST_CLUSTERS - whole.clusters)
     return max(0, LEAST_QUERIES - whole.queries, math.ceil(clusters * whole.queries / whole.clusters))
-
-
-def _slices(
-    differences: Mapping[str, float], clusters: Mapping[str, str], slices: Mapping[str, frozenset[str]], rules: Rules
-) -> list[SliceResult]:
-    """Judge each kind of query, corrected for their number."""
-    found = [
-        contrast([differences[query] for query in within], [clusters[query] for query in within], rules=rules)
-        for queries in slices.values()
-        for within in [[query for query in differences if query in queries]]
-    ]
-    return [
-        SliceResult(name, one, verdict(one, minimum_effect=rules.minimum_effect) is Verdict.WORSE)
-        for name, one in zip(slices, with_holm(found, rules), strict=True)
-    ]
 
 
 def _fold(found: Scores, settings: Sequence[Setting], queries: Places, chosen: int) -> Fold:

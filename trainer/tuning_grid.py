@@ -13,6 +13,7 @@ from retrieval.search import Findings
 from retrieval.types import Mode
 from trainer.arms import Arm
 from trainer.evaluation_set import EvaluationSet
+from trainer.masking import MaskedTexts
 from trainer.runs import Runner
 
 K1S = (0.6, 0.9, 1.2, 1.6, 2.0)
@@ -88,13 +89,15 @@ def scores(
     Raises what a Runner raises.
     """
     arm = Arm(Mode.EMBEDDING, collection.config.model)
-    embedding = Runner(home, collection, [arm], judged).findings(arm)
+    masked = MaskedTexts(home.catalog, collection, judged.masks)
+    embedding = Runner(home, collection, [arm], judged, masked=masked).findings(arm)
     grades = _by_row(home, collection, judged)
     found = np.empty((len(settings), len(judged.queries)))
     weighings = list(dict.fromkeys(setting.weighing for setting in settings))
     for done, weighing in enumerate(weighings):
         on_weighing(done, len(weighings))
-        keyword = _keyword_findings(home, collection, judged, *weighing)
+        keyword_arm, weighed = Arm(Mode.KEYWORD), _weighed(collection, *weighing)
+        keyword = Runner(home, weighed, [keyword_arm], judged, masked=masked).findings(keyword_arm)
         places = [place for place, setting in enumerate(settings) if setting.weighing == weighing]
         for column, query in enumerate(judged.queries):
             both = joined(keyword[query], embedding[query])
@@ -102,12 +105,8 @@ def scores(
     return found
 
 
-def _keyword_findings(
-    home: Home, collection: Collection, judged: EvaluationSet, k1: float, b: float
-) -> dict[str, Findings]:
-    weighed = replace(collection, config=replace(collection.config, k1=k1, b=b))
-    arm = Arm(Mode.KEYWORD)
-    return Runner(home, weighed, [arm], judged).findings(arm)
+def _weighed(collection: Collection, k1: float, b: float) -> Collection:
+    return replace(collection, config=replace(collection.config, k1=k1, b=b))
 
 
 def _by_row(home: Home, collection: Collection, judged: EvaluationSet) -> dict[str, dict[int, int]]:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from trainer.evaluation_set import EvaluationSet
     from trainer.tune import Tuning
 
-MINED = "mined"
-
 
 def tune(
     context: typer.Context,
@@ -69,7 +67,7 @@ def tune(
         if found.is_better and not dry_run:
             change = _adopt(opened_home, target, found, judged, name)
     if as_json:
-        print_json(_body(found, change, _sources(judged)))
+        print_json(_body(found, change, judged.source_counts))
     else:
         _print(found, change)
 
@@ -78,23 +76,18 @@ def _tell(done: int, total: int) -> None:
     note(f"Ranking with k1 and b {done + 1} of {total}")
 
 
-def _sources(judged: "EvaluationSet") -> Counter[str]:
-    return Counter(judged.sources.get(query, "human") for query in judged.queries)
-
-
 def _warn_of_mined(judged: "EvaluationSet") -> None:
-    mined = sum(count for source, count in _sources(judged).items() if source.startswith(MINED))
-    if mined:
+    if judged.mined:
         note(
-            f"Warning: {mined} of the {len(judged.queries)} queries are mined: each seeks the one document it was made "
-            "from, often by its own words. Settings that suit them need not suit what people ask."
+            f"Warning: {judged.mined} of the {len(judged.queries)} queries are mined: each seeks the one document it "
+            "was made from, often by its own words. Settings that suit them need not suit what people ask."
         )
 
 
 def _adopt(home: "Home", target: "Collection", found: "Tuning", judged: "EvaluationSet", name: str) -> "Change":
     from trainer.adoption import adopt
 
-    return adopt(home, target, found, name, _sources(judged))
+    return adopt(home, target, found, name, judged.source_counts)
 
 
 def _revert(home: "Home", target: "Collection", *, as_json: bool) -> None:
@@ -137,13 +130,9 @@ def _print_verdict(found: "Tuning", change: "Change | None") -> None:
     elif found.is_better:
         print_line(f"Would be adopted: {told}")
     else:
-        print_line(f"Not adopted: {told} {_how_many(found)}".rstrip())
+        from trainer.wording import outlook
 
-
-def _how_many(found: "Tuning") -> str:
-    if found.more_queries is None:
-        return "No number of further queries within reason would settle it."
-    return f"About {found.more_queries} more queries of this kind would settle it." if found.more_queries else ""
+        print_line(f"Not adopted: {told} {outlook(found.more_queries)}".rstrip())
 
 
 def _print_index(change: "Change") -> None:

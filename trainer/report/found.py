@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from trainer.findings import Comparison, Contrast, Report, Verdict
+from trainer.query_records import is_mined
 from trainer.report.figures import (
     count,
     counted,
@@ -17,7 +18,7 @@ from trainer.report.figures import (
     queries,
     size_in_points,
 )
-from trainer.report.reading import TOTAL, asked, called, cost_of, is_mined, is_vetoed, mined, regressed
+from trainer.report.reading import TOTAL, asked, called, cost_of, is_vetoed, mined, regressed
 from trainer.significance import is_chance
 
 FIRST_FOR_SECOND = 1 - 1 / math.log2(3)

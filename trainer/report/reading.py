@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from trainer.findings import ArmSummary, Comparison, Cost, Report, SliceResult, Verdict
+from trainer.query_records import is_mined
 from trainer.report.figures import is_finite
 
 JUDGED = "judged@10"
@@ -13,11 +14,6 @@ UNEVEN = 0.05
 """A difference of two arms' shares of judged documents from which one of them is at a disadvantage."""
 SMALL_SLICE = 30
 """Queries below which a slice shows only a large change."""
-
-
-def is_mined(source: str) -> bool:
-    """Say whether queries of this source were made from the documents."""
-    return source.partition(":")[0] == "mined"
 
 
 def asked(report: Report) -> int:

@@ -4,7 +4,7 @@ import html
 import re
 import unicodedata
 
-from trainer.known_item_words import MONTHS
+from trainer.known_items.words import MONTHS
 
 MOST_CHARACTERS = 400
 """Read of a text as written: what is longer is no title, and its beginning says so."""

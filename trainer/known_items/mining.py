@@ -1,8 +1,4 @@
-"""Known-item queries: what the documents of a collection ask for themselves, mined without a language model.
-
-A title, a question or an anchor was written to say what a document is about, so a reader may well type it. It names
-one relevant document and says nothing of the others: what it measures is no substitute for human judgments.
-"""
+"""Mine queries: what documents offer, sifted by what readers would object to, drawn evenly from what is left."""
 
 import random
 from collections import Counter, defaultdict
@@ -11,12 +7,9 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from retrieval.types import Document
-from trainer.known_item_candidates import Candidate, Source, candidates_of
-from trainer.known_item_judging import Judge, Objection, Reason, strings_of
-from trainer.known_item_masks import masked
-from trainer.known_item_words import Words
-
-__all__ = ["KnownItem", "Mined", "masked", "mine"]
+from trainer.known_items.candidates import Candidate, Source, candidates_of
+from trainer.known_items.objections import Judge, Objection, Reason, strings_of
+from trainer.known_items.words import Words
 
 _EXAMPLES = 5
 _RANK = {source: rank for rank, source in enumerate(Source)}

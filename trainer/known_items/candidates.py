@@ -7,7 +7,7 @@ from enum import StrEnum
 from urllib.parse import urldefrag
 
 from retrieval.types import Block, BlockKind, Document
-from trainer.known_item_filters import cleaned, is_question
+from trainer.known_items.shapes import cleaned, is_question
 
 
 class Source(StrEnum):

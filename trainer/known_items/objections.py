@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
 from retrieval.types import BlockKind, Document
-from trainer.known_item_candidates import Candidate, Source
-from trainer.known_item_filters import (
+from trainer.known_items.candidates import Candidate, Source
+from trainer.known_items.masks import masked, word_count
+from trainer.known_items.shapes import (
     family,
     is_address,
     is_clause,
@@ -16,8 +17,7 @@ from trainer.known_item_filters import (
     is_relative,
     points_elsewhere,
 )
-from trainer.known_item_masks import masked, word_count
-from trainer.known_item_words import Words
+from trainer.known_items.words import Words
 
 MOST_WORDS, MOST_CHARACTERS = 15, 150
 MOST_WORDS_OF_ANCHOR = 8
