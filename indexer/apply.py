@@ -48,6 +48,7 @@ class IndexOwner:
         self.collection = collection
         self.store = store
         self._cursor = cursor
+        self._is_measured = False  # of what another process left, nothing is known yet
 
     def apply_pending(self, on_progress: OnProgress | None = None, *, more_to_come: bool = False) -> int:
         """Apply every pending change, oldest first, and return how many; each batch is flushed, then marked.
@@ -67,7 +68,9 @@ class IndexOwner:
                 self._settle_length(DRIFT_WHEN_DONE)
         if applied:
             self._add_uncompacted(applied)
-        self._measure(applied, more_to_come=more_to_come)
+        if applied or not self._is_measured:
+            self._measure(applied, more_to_come=more_to_come)
+            self._is_measured = not more_to_come
         return applied
 
     def _next(self) -> list[Change]:

@@ -58,18 +58,21 @@ class Embedding:
         """Tell whether a batch is large enough to be embedded."""
         return batch.texts >= self._wanted_texts or len(batch.records) >= BATCH_DOCUMENTS
 
-    def put(self, batch: Prepared) -> Iterator[tuple[Prepared, int]]:
-        """Put a batch in line; yield those that are done, each with the texts embedded for it, once the line is full.
+    def put(self, batch: Prepared) -> None:
+        """Put a batch in line."""
+        self._wanted_texts = min(BATCH_TEXTS, 2 * self._wanted_texts)
+        self._queue.append((batch, self._thread.submit(self._embed, batch.records)))
+
+    def done(self) -> Iterator[tuple[Prepared, int]]:
+        """Yield what is done, each batch with the texts embedded for it, waiting while the line is too long.
 
         Raises what embedding raised.
         """
-        self._wanted_texts = min(BATCH_TEXTS, 2 * self._wanted_texts)
-        self._queue.append((batch, self._thread.submit(self._embed, batch.records)))
         while self._queue and (len(self._queue) > IN_LINE or self._queue[0][1].done()):
             yield self._taken()
 
     def rest(self) -> Iterator[tuple[Prepared, int]]:
-        """Yield every batch left in line, as `put` does."""
+        """Yield every batch left in line, as `done` does."""
         while self._queue:
             yield self._taken()
 

@@ -226,7 +226,8 @@ class Ingest:
 
     def _embed(self, batch: Prepared) -> None:
         if taken := batch.taken():
-            self._commit(self._embedding.put(taken))
+            self._embedding.put(taken)
+            self._commit(self._embedding.done())
 
     def _commit(self, embedded: Iterable[tuple[Prepared, int]]) -> None:
         for batch, texts in embedded:

@@ -12,6 +12,7 @@ import pytest
 from indexer import apply
 from indexer.apply import IndexOwner, open_emptied_index, open_index
 from indexer.doctor import Diagnosis, examine
+from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.changes import Changes
 from retrieval.catalog.collections import Collections
 from retrieval.errors import StoreError
@@ -324,6 +325,32 @@ def test_moments_wait_while_more_is_to_come_but_no_longer(bench: Workbench, monk
         assert points() == 4
     with bench.index():
         assert points() == 5
+
+
+def test_nothing_is_measured_while_nothing_changes(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexer.moments.ALWAYS_BELOW", 0)
+    asked: list[int] = []
+    bench.put(*SHORT)
+    with bench.index() as owner:
+        bench.put(*SHORT, page("short9.md", "Bread number 9."))
+        owner.apply_pending()
+
+        def record(_catalog: Catalog, _collection: Collection, changed: int, *, more_to_come: bool) -> bool:
+            asked.append(changed)
+            return False
+
+        monkeypatch.setattr("indexer.apply.record_moments", record)
+        for _ in range(3):
+            owner.apply_pending()
+        assert asked == []
+    monkeypatch.setattr("indexer.moments.STALE_SHARE", 0.5)
+    with open_index(bench.home.settings, bench.home.catalog, bench.collection) as owner:
+        bench.put(*SHORT, page("short9.md", "Bread number 9."), page("short8.md", "Bread number 8."))
+        for _ in range(3):
+            owner.apply_pending(more_to_come=True)
+        for _ in range(3):
+            owner.apply_pending()
+        assert asked == [1, 1, 1, 1]  # while more is to come, and once it is not
 
 
 def test_small_changes_add_up_until_the_moments_are_taken_again(

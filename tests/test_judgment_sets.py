@@ -25,10 +25,30 @@ def test_a_list_counts_queries_by_source_and_judged_apart_from_pooled(catalog: C
     assert mine.sources == {"human": 1, "mined:title": 1}
 
 
-def test_the_same_query_again_replaces_it_whole(catalog: Catalog, collection: Collection) -> None:
+def test_a_query_that_is_known_keeps_its_place_and_what_grades_are_not_brought(
+    catalog: Catalog, collection: Collection
+) -> None:
+    catalog.judgments.put(collection, "mine", [HUMAN, MINED])
+    catalog.judgments.put(collection, "mine", [JudgedQuery("h1", "loaf", "log", grades={"stone": 1, "cake": None})])
+    first, second = catalog.judgments.get(collection, "mine")
+    assert first == JudgedQuery("h1", "loaf", "log", grades={"bread": 2, "stone": 1, "rolls": None, "cake": None})
+    assert second == MINED
+
+
+def test_a_known_id_with_another_text_changes_nothing(catalog: Catalog, collection: Collection) -> None:
     catalog.judgments.put(collection, "mine", [HUMAN])
-    catalog.judgments.put(collection, "mine", [JudgedQuery("h1", "bread loaf", grades={"stone": 1})])
-    assert catalog.judgments.get(collection, "mine") == [JudgedQuery("h1", "bread loaf", grades={"stone": 1})]
+    with pytest.raises(UsageError, match="'h1' is known with the text 'loaf', and 'cake' was brought"):
+        catalog.judgments.put(collection, "mine", [MINED, JudgedQuery("h1", "cake")])
+    assert catalog.judgments.get(collection, "mine") == [HUMAN]
+
+
+def test_a_set_can_be_replaced_in_one_step(catalog: Catalog, collection: Collection) -> None:
+    catalog.judgments.put(collection, "mine", [HUMAN])
+    with pytest.raises(ZeroDivisionError):
+        catalog.judgments.put(collection, "mine", (JudgedQuery(str(1 // n), "x") for n in (1, 0)), replace=True)
+    assert catalog.judgments.get(collection, "mine") == [HUMAN]  # half of it is none of it
+    catalog.judgments.put(collection, "mine", [MINED], replace=True)
+    assert catalog.judgments.get(collection, "mine") == [MINED]
 
 
 def test_a_grade_changes_one_document_and_keeps_the_others(catalog: Catalog, collection: Collection) -> None:

@@ -48,24 +48,6 @@ def read_judgments(
     ], [query for query in qrels if query not in ids]
 
 
-def merged(known: Sequence[JudgedQuery], brought: Sequence[JudgedQuery]) -> list[JudgedQuery]:
-    """Return what was brought, with the grades that its queries had; a grade brought replaces the one there was.
-
-    Raises UsageError for a query whose id is known with another text: its grades would be another query's.
-    """
-    before = {query.id: query for query in known}
-    for query in brought:
-        if query.id in before and before[query.id].text != query.text:
-            raise UsageError(
-                f"The query id {query.id!r} is known with the text {before[query.id].text!r}, and {query.text!r} was "
-                "brought; give the new one another id, or bring it into a set of its own with --name."
-            )
-    return [
-        replace(query, grades={**before[query.id].grades, **query.grades}) if query.id in before else query
-        for query in brought
-    ]
-
-
 def mined(catalog: Catalog, collection: Collection, *, limit: int | None, seed: int) -> tuple[list[JudgedQuery], Mined]:
     """Mine known-item queries from a collection; raises UsageError for one without documents."""
     documents = list(catalog.documents.all(collection))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from retrieval.catalog import schema
 from retrieval.catalog.collections import Collection
@@ -55,20 +55,28 @@ class Judgments:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, collection: Collection, name: str, queries: Iterable[JudgedQuery]) -> None:
-        """Add queries to a set, made if it is not there; a query whose id is known is replaced whole.
+    def put(self, collection: Collection, name: str, queries: Iterable[JudgedQuery], *, replace: bool = False) -> None:
+        """Add queries to a set, made if it is not there; a query that is known keeps what grades are not brought.
 
-        Raises UsageError for a bad name.
+        With `replace`, the queries that were there go, with their judgments, in the same transaction. Raises UsageError
+        for a bad name, or a query whose id is known with another text: its grades would be another query's.
         """
         if not _NAME.fullmatch(name):
             raise UsageError(
                 f"{name!r} cannot name a judgment set; use 1 to 63 lower-case letters, digits, '.', '-' or '_', "
                 "beginning with a letter or a digit."
             )
+        table = schema.judged_queries
         with self._database.write() as connection:
             key = _set_id(connection, collection, name)
+            if replace:
+                connection.execute(delete(table).where(table.c.set_id == key))
+            rows = connection.execute(
+                select(table.c.external_id, table.c.id, table.c.text).where(table.c.set_id == key)
+            )
+            known = {row.external_id: (row.id, row.text) for row in rows}
             for query in queries:
-                _put_query(connection, key, query)
+                _put_query(connection, key, query, known.get(query.id))
 
     def pool(self, collection: Collection, name: str, query: str, documents: Iterable[str]) -> None:
         """Let documents of one query wait for a judge; one that has a grade keeps it. Raises NotFound."""
@@ -80,16 +88,8 @@ class Judgments:
 
     def grade(self, collection: Collection, name: str, query: str, grades: Mapping[str, int | None]) -> None:
         """Give grades to documents of one query, keeping the others'; raises NotFound."""
-        table = schema.judgments
         with self._database.write() as connection:
-            found = self._query_id(connection, collection, name, query)
-            statement = insert_for(connection, table)
-            statement = statement.on_conflict_do_update(
-                index_elements=[table.c.query_id, table.c.document], set_={"grade": statement.excluded.grade}
-            )
-            rows = [{"query_id": found, "document": key, "grade": grade} for key, grade in grades.items()]
-            if rows:
-                connection.execute(statement, rows)
+            _put_grades(connection, self._query_id(connection, collection, name, query), grades)
 
     def get(self, collection: Collection, name: str) -> list[JudgedQuery]:
         """Return a set's queries in the order they were added; raises NotFound naming the sets there are."""
@@ -112,9 +112,8 @@ class Judgments:
     def list(self, collection: Collection) -> list[JudgmentSet]:
         """Return every set of a collection, by name."""
         table, queries, judged = schema.judgment_sets, schema.judged_queries, schema.judgments
-        by_source = select(queries.c.set_id, queries.c.source, func.count()).group_by(
-            queries.c.set_id, queries.c.source
-        )
+        source = (queries.c.set_id, queries.c.source)
+        by_source = select(*source, func.count()).group_by(*source).order_by(*source)
         by_grade = (
             select(queries.c.set_id, func.count(judged.c.grade), func.count())
             .join(judged, judged.c.query_id == queries.c.id)
@@ -122,8 +121,8 @@ class Judgments:
         )
         with self._database.read() as connection:
             sources: dict[int, dict[str, int]] = {}
-            for key, source, count in connection.execute(by_source):
-                sources.setdefault(key, {})[source] = count
+            for key, name, count in connection.execute(by_source):
+                sources.setdefault(key, {})[name] = count
             graded = {key: (count, total - count) for key, count, total in connection.execute(by_grade)}
             sets = connection.execute(
                 select(table).where(table.c.collection_id == collection.id).order_by(table.c.name)
@@ -175,9 +174,8 @@ def _masks(stored: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     return {document: tuple(strings) for document, strings in stored.items()}
 
 
-def _put_query(connection: Connection, set_id: int, query: JudgedQuery) -> None:
+def _put_query(connection: Connection, set_id: int, query: JudgedQuery, known: tuple[int, str] | None) -> None:
     table = schema.judged_queries
-    connection.execute(delete(table).where(table.c.set_id == set_id, table.c.external_id == query.id))
     row = {
         "set_id": set_id,
         "external_id": query.id,
@@ -186,7 +184,25 @@ def _put_query(connection: Connection, set_id: int, query: JudgedQuery) -> None:
         "cluster": query.cluster,
         "masks": {document: list(strings) for document, strings in query.masks.items()},
     }
-    key = connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one()
-    rows = [{"query_id": key, "document": document, "grade": grade} for document, grade in query.grades.items()]
+    if known is None:
+        key = connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one()
+    else:
+        key, text = known
+        if text != query.text:
+            raise UsageError(
+                f"The query id {query.id!r} is known with the text {text!r}, and {query.text!r} was brought; give the "
+                "new one another id, or bring it into a set of its own."
+            )
+        connection.execute(update(table).where(table.c.id == key).values(row))
+    _put_grades(connection, key, query.grades)
+
+
+def _put_grades(connection: Connection, query_id: int, grades: Mapping[str, int | None]) -> None:
+    table = schema.judgments
+    statement = insert_for(connection, table)
+    statement = statement.on_conflict_do_update(
+        index_elements=[table.c.query_id, table.c.document], set_={"grade": statement.excluded.grade}
+    )
+    rows = [{"query_id": query_id, "document": document, "grade": grade} for document, grade in grades.items()]
     if rows:
-        connection.execute(insert(schema.judgments), rows)
+        connection.execute(statement, rows)

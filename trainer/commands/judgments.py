@@ -23,6 +23,7 @@ from retrieval.console import (
 from retrieval.errors import UsageError
 from retrieval.types import JsonValue
 from trainer.arms import DEFAULT_ARMS, parse_arms
+from trainer.query_records import is_mined
 
 judgments = typer.Typer(
     help="Queries with the documents that answer them: what arms are measured by.", no_args_is_help=True
@@ -57,11 +58,11 @@ def import_judgments(
     as_json: JsonOption = False,
 ) -> None:
     """Bring judged queries from files; one that is known keeps the grades for which the files have no other."""
-    from trainer.judgments import known_documents, merged, read_judgments
+    from trainer.judgments import known_documents, read_judgments
 
     if source is not None and not (source.strip() and source.isprintable() and len(source) <= 64):
         raise UsageError(f"{source!r} cannot name a source of queries; use 1 to 64 characters, such as human or log.")
-    if source is not None and source.startswith("mined"):
+    if source is not None and is_mined(source):
         raise UsageError(f"{source!r} is for queries that `tandem judgments mine` makes; these come from elsewhere.")
     brought, unasked = read_judgments(queries, qrels, source=source)
     if unasked:
@@ -77,8 +78,6 @@ def import_judgments(
             )
         if unknown:
             note(f"Warning: {len(unknown)} of {judged} judged documents are not in the collection: {_few(unknown)}")
-        if any(one.name == name for one in catalog.judgments.list(target)):
-            brought = merged(catalog.judgments.get(target, name), brought)
         catalog.judgments.put(target, name, brought)
         _report(_named(catalog.judgments.list(target), name), as_json=as_json)
 
@@ -130,8 +129,7 @@ def mine(
     with opened(context, home) as opened_home:
         catalog = opened_home.catalog
         target = catalog.collections.get(collection)
-        is_known = any(known.name == name for known in catalog.judgments.list(target))
-        if is_known and not replace:
+        if not replace and any(known.name == name for known in catalog.judgments.list(target)):
             raise UsageError(
                 f"Collection {collection!r} has a judgment set {name!r}; give another --name, or --replace to drop it "
                 "with its judgments."
@@ -142,9 +140,7 @@ def mine(
                 f"Nothing in collection {collection!r} makes a query: its documents have no telling title, question, "
                 "link or docstring. Write queries and judge them: `tandem judgments import --queries FILE`."
             )
-        if is_known:
-            catalog.judgments.delete(target, name)
-        catalog.judgments.put(target, name, queries)
+        catalog.judgments.put(target, name, queries, replace=replace)
         for reason, count in sorted(found.dropped.items(), key=lambda item: (-item[1], item[0])):
             note(f"Left out {count}: {reason}")
         _report(_named(catalog.judgments.list(target), name), as_json=as_json)
