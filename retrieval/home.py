@@ -55,7 +55,7 @@ class Home:
         """Record a model of the models folder in the catalog."""
         provenance = {"source": info.source, "exported_at": info.exported_at, "precision": info.precision}
         return self.catalog.models.register(
-            ModelRecord(info.version, info.fingerprint, info.dimensions, str(info.path), provenance)
+            ModelRecord(info.version, info.fingerprint, info.fingerprint, info.dimensions, str(info.path), provenance)
         )
 
     def encoder(self, collection: Collection) -> OnnxEncoder:

@@ -141,10 +141,10 @@ def test_moments_come_back_to_the_digit(catalog: Catalog, collection: Collection
 
 
 def test_a_model_version_never_changes_its_meaning(catalog: Catalog) -> None:
-    catalog.models.register(ModelRecord("v1", "aaaa", 2, "/m", {}))
-    catalog.models.register(ModelRecord("v1", "aaaa", 2, "/m", {}))
+    catalog.models.register(ModelRecord("v1", "aaaa", "aaaa", 2, "/m", {}))
+    catalog.models.register(ModelRecord("v1", "aaaa", "aaaa", 2, "/m", {}))
     with pytest.raises(FingerprintMismatch, match="another version"):
-        catalog.models.register(ModelRecord("v1", "bbbb", 2, "/m", {}))
+        catalog.models.register(ModelRecord("v1", "bbbb", "bbbb", 2, "/m", {}))
 
 
 def test_a_deleted_collection_takes_its_documents_along(catalog: Catalog, collection: Collection) -> None:

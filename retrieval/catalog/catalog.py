@@ -15,7 +15,9 @@ from retrieval.catalog.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from retrieval.catalog.judgments import Judgments
+    from retrieval.catalog.pairs import Pairs
     from retrieval.catalog.runs import Runs
+    from retrieval.catalog.verdicts import Verdicts
 
 
 class Catalog:
@@ -45,6 +47,20 @@ class Catalog:
         from retrieval.catalog.runs import Runs
 
         return Runs(self.database)
+
+    @cached_property
+    def pairs(self) -> "Pairs":
+        """What models are trained on; loaded when first asked for."""
+        from retrieval.catalog.pairs import Pairs
+
+        return Pairs(self.database)
+
+    @cached_property
+    def verdicts(self) -> "Verdicts":
+        """Verdicts that were reached; loaded when first asked for."""
+        from retrieval.catalog.verdicts import Verdicts
+
+        return Verdicts(self.database)
 
     @classmethod
     def open(cls, url: str) -> "Catalog":

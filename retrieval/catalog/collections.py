@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -125,8 +126,13 @@ class Collections:
 
     def put_setting(self, collection: Collection, name: str, value: JsonValue) -> None:
         """Record a setting, replacing the one there was."""
+        self.put_settings(collection, {name: value})
+
+    def put_settings(self, collection: Collection, settings: Mapping[str, JsonValue]) -> None:
+        """Record several settings, all of them or none."""
         with self._database.write() as connection:
-            _put_setting(connection, collection.id, name, value)
+            for name, value in settings.items():
+                _put_setting(connection, collection.id, name, value)
 
 
 def _put_setting(connection: Connection, collection_id: int, name: str, value: JsonValue) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from retrieval.catalog import schema
 from retrieval.catalog.database import Database, now
@@ -14,10 +14,15 @@ from retrieval.types import JsonValue
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """A registered model. `path` is the folder of its export; `provenance` says where it came from."""
+    """A registered model. `path` is the folder of its export; `provenance` says where it came from.
+
+    `passage_fingerprint` names the vectors that passages have under it: its own `fingerprint`, unless it maps queries
+    to the passages of another model.
+    """
 
     version: str
     fingerprint: str
+    passage_fingerprint: str
     dimensions: int
     path: str
     provenance: Mapping[str, JsonValue]
@@ -39,6 +44,7 @@ class Models:
         row = {
             "version": record.version,
             "fingerprint": record.fingerprint,
+            "passage_fingerprint": record.passage_fingerprint,
             "dimensions": record.dimensions,
             "path": record.path,
             "provenance": dict(record.provenance),
@@ -69,6 +75,28 @@ class Models:
         with self._database.read() as connection:
             rows = connection.execute(select(table).order_by(table.c.added_at, table.c.version)).all()
         return [
-            ModelRecord(row.version, row.fingerprint, row.dimensions, row.path, row.provenance, row.added_at)
+            ModelRecord(
+                row.version,
+                row.fingerprint,
+                row.passage_fingerprint,
+                row.dimensions,
+                row.path,
+                row.provenance,
+                row.added_at,
+            )
             for row in rows
         ]
+
+    def delete(self, version: str) -> int:
+        """Forget a version, and its passages' embeddings unless another version shares them; return how many went.
+
+        Raises NotFound.
+        """
+        record, table, embeddings = self.get(version), schema.models, schema.embeddings
+        with self._database.write() as connection:
+            connection.execute(delete(table).where(table.c.version == version))
+            sharing = select(table.c.version).where(table.c.passage_fingerprint == record.passage_fingerprint)
+            if connection.execute(sharing).first() is not None:
+                return 0
+            gone = embeddings.c.fingerprint == record.passage_fingerprint
+            return connection.execute(delete(embeddings).where(gone)).rowcount

@@ -170,6 +170,7 @@ models = Table(
     metadata,
     Column("version", String(128), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
+    Column("passage_fingerprint", String(64), nullable=False),
     Column("dimensions", Integer, nullable=False),
     Column("path", Text, nullable=False),
     Column("provenance", JSON, nullable=False),
@@ -218,5 +219,35 @@ runs = Table(
     Column("arm", String(160), primary_key=True),
     Column("key", String(64), nullable=False),
     Column("content", LargeBinary, nullable=False),
+    Column("made_at", String(32), nullable=False),
+)
+
+# What a model is trained on: a query and the chunk that answers it, and what of it is hidden in that chunk.
+pairs = Table(
+    "pairs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _collection_id(),
+    Column("query", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("weight", Float, nullable=False),
+    Column("cluster", Text, nullable=False),
+    Column("strings", JSON, nullable=False),
+    UniqueConstraint("collection_id", "query", "document"),
+)
+
+# The last comparison of two arms on a judgment set; `key` says under what circumstances it holds.
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("a", String(160), primary_key=True),
+    Column("b", String(160), primary_key=True),
+    Column("judgments", String(128), primary_key=True),
+    Column("key", String(64), nullable=False),
+    Column("verdict", String(40), nullable=False),
+    Column("evidence", JSON, nullable=False),
     Column("made_at", String(32), nullable=False),
 )

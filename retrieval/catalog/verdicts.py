@@ -1,0 +1,64 @@
+"""Verdicts that were reached: the last comparison of two arms on each judgment set, which a promotion needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select
+
+from retrieval.catalog import schema
+from retrieval.catalog.collections import Collection
+from retrieval.catalog.database import Database, now
+from retrieval.types import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVerdict:
+    """What was said of arm `b` against arm `a`, by the judgment set named.
+
+    `key` is a digest of the settings and models compared: under another key the verdict is about something else.
+    `evidence` is what a reader would want to know of it: effect, interval, p, queries, the canary.
+    """
+
+    a: str
+    b: str
+    judgments: str
+    key: str
+    verdict: str
+    evidence: Mapping[str, JsonValue]
+    made_at: str = ""
+
+
+class Verdicts:
+    """Keep and find verdicts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, collection: Collection, verdict: KeptVerdict) -> None:
+        """Keep a verdict in place of the one of the same arms and judgment set."""
+        table = schema.verdicts
+        same = {"collection_id": collection.id, "a": verdict.a, "b": verdict.b, "judgments": verdict.judgments}
+        row = {
+            **same,
+            "key": verdict.key,
+            "verdict": verdict.verdict,
+            "evidence": dict(verdict.evidence),
+            "made_at": verdict.made_at or now(),
+        }
+        with self._database.write() as connection:
+            connection.execute(delete(table).where(*(table.c[name] == value for name, value in same.items())))
+            connection.execute(insert(table).values(row))
+
+    def about(self, collection: Collection, b: str) -> list[KeptVerdict]:
+        """Return what was said of an arm, the newest first."""
+        table = schema.verdicts
+        statement = (
+            select(table)
+            .where(table.c.collection_id == collection.id, table.c.b == b)
+            .order_by(table.c.made_at.desc(), table.c.judgments)
+        )
+        with self._database.read() as connection:
+            return [
+                KeptVerdict(row.a, row.b, row.judgments, row.key, row.verdict, row.evidence, row.made_at)
+                for row in connection.execute(statement)
+            ]
