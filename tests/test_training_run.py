@@ -1,0 +1,69 @@
+"""The folder of a training: numbered, resumable, never half written, alone."""
+
+from pathlib import Path
+
+import pytest
+
+from retrieval.errors import ModelError, UsageError
+from retrieval.settings import Settings
+from trainer import training_run
+from trainer.training_run import TrainingRun, alone
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path)
+
+
+def test_trainings_are_numbered_and_the_newest_unfinished_one_goes_on(settings: Settings) -> None:
+    first, second = (TrainingRun.begin(settings, "posts", {"seed": seed}) for seed in (1, 2))
+    assert [run.number for run in TrainingRun.all(settings, "posts")] == [1, 2]
+    assert TrainingRun.unfinished(settings, "posts").plan == {"seed": 2}
+    second.finish()
+    assert TrainingRun.unfinished(settings, "posts") == first
+    first.finish()
+    with pytest.raises(UsageError, match="No training of 'posts' is unfinished"):
+        TrainingRun.unfinished(settings, "posts")
+
+
+def test_decisions_are_kept_and_a_finished_training_has_no_weights_left(settings: Settings) -> None:
+    run = TrainingRun.begin(settings, "posts", {})
+    run.decide("test", ["q1"])
+    run.decide("version", "v1")
+    for folder in (run.tuned, run.share(0.25)):
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(b"weights")
+        (folder / "tandem-training.json").write_text("{}")
+    run.finish()
+    again = TrainingRun(run.path)
+    assert (again.decided("test"), again.decided("version"), again.decided("other")) == (["q1"], "v1", None)
+    assert again.is_done
+    left = sorted(file.relative_to(run.path).as_posix() for file in run.path.rglob("*.*"))
+    assert left == ["run.json", "share-25/tandem-training.json", "tuned/tandem-training.json"]
+
+
+def test_old_trainings_that_are_done_are_forgotten(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_run, "KEPT", 2)
+    unfinished = TrainingRun.begin(settings, "posts", {})
+    for _ in range(3):
+        TrainingRun.begin(settings, "posts", {}).finish()
+    assert [run.number for run in TrainingRun.all(settings, "posts")] == [unfinished.number, 3, 4]
+
+
+def test_a_state_that_cannot_be_read_says_so(settings: Settings) -> None:
+    run = TrainingRun.begin(settings, "posts", {})
+    (run.path / "run.json").write_text("{")
+    with pytest.raises(ModelError, match=r"run\.json cannot be read"):
+        _ = run.plan
+
+
+def test_two_trainings_of_one_collection_do_not_run_at_once(settings: Settings) -> None:
+    with (
+        alone(settings, "posts"),
+        alone(settings, "others"),
+        pytest.raises(ModelError, match="A training of 'posts' is under way"),
+        alone(settings, "posts"),
+    ):
+        pass
+    with alone(settings, "posts"):
+        pass

@@ -1,0 +1,156 @@
+"""A training in its folder: what was asked for, what was decided, and what each step left. Killed, it can go on.
+
+    training/COLLECTION/RUN/
+        run.json     the plan, and what was decided on the way: written whole, or not at all
+        set/         the training set
+        share-50/    what half of the pairs gave, for the learning curve
+        tuned/       the tuned model, until it is a version
+        report.html, report.json
+
+A step whose result is there is not done again.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from retrieval.errors import IndexBusy, ModelError, UsageError
+from retrieval.settings import Settings
+from retrieval.stores.lock import OwnerLock, read_owner
+from retrieval.types import JsonValue
+
+STATE = "run.json"
+KEPT = 10
+"""Trainings of a collection whose reports are kept; the weights of those that are done are versions, or gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """One training of one collection."""
+
+    path: Path
+
+    @classmethod
+    def begin(cls, settings: Settings, collection: str, plan: Mapping[str, JsonValue]) -> Self:
+        """Make the folder of a new training, called by its number, and forget the oldest ones that are done."""
+        root = _root(settings, collection)
+        numbers = [int(run.path.name) for run in cls.all(settings, collection)]
+        for number in sorted(numbers)[: -KEPT + 1]:
+            run = cls(root / str(number))
+            if run.is_done:
+                shutil.rmtree(run.path, ignore_errors=True)
+        run = cls(root / str(max(numbers, default=0) + 1))
+        run.path.mkdir(parents=True)
+        run._write({"plan": dict(plan)})
+        return run
+
+    @classmethod
+    def all(cls, settings: Settings, collection: str) -> list[Self]:
+        """Return the trainings of a collection that can be read, oldest first."""
+        root = _root(settings, collection)
+        numbered = [path for path in (root.iterdir() if root.is_dir() else ()) if path.name.isdecimal()]
+        return [cls(path) for path in sorted(numbered, key=lambda path: int(path.name)) if (path / STATE).is_file()]
+
+    @classmethod
+    def unfinished(cls, settings: Settings, collection: str) -> Self:
+        """Return the newest training that was not finished; UsageError where there is none."""
+        for run in reversed(cls.all(settings, collection)):
+            if not run.is_done:
+                return run
+        raise UsageError(f"No training of {collection!r} is unfinished; `tandem train` begins one.")
+
+    @property
+    def number(self) -> int:
+        """The training's number among those of its collection."""
+        return int(self.path.name)
+
+    @property
+    def training_set(self) -> Path:
+        """Where the training set is."""
+        return self.path / "set"
+
+    @property
+    def tuned(self) -> Path:
+        """Where the tuned model is, until it is a version."""
+        return self.path / "tuned"
+
+    @property
+    def report(self) -> Path:
+        """Where the report goes; its JSON lies beside it."""
+        return self.path / "report.html"
+
+    def share(self, share: float) -> Path:
+        """Return where the model tuned on a share of the pairs is."""
+        return self.path / f"share-{round(100 * share)}"
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What was asked for."""
+        plan: dict[str, Any] = self._read()["plan"]
+        return plan
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every step of it is."""
+        return bool(self._read().get("done"))
+
+    def decided(self, name: str) -> JsonValue:
+        """Return what was decided under a name, or None."""
+        return self._read().get("decided", {}).get(name)
+
+    def decide(self, name: str, value: JsonValue) -> None:
+        """Record a decision, durably."""
+        state = self._read()
+        self._write({**state, "decided": {**state.get("decided", {}), name: value}})
+
+    def finish(self) -> None:
+        """Record that every step is done, and drop the weights: what was worth keeping is a version now."""
+        self._write({**self._read(), "done": True})
+        for folder in (self.tuned, *self.path.glob("share-*")):
+            for file in folder.rglob("*.safetensors"):
+                file.unlink()
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads((self.path / STATE).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"{self.path / STATE} cannot be read ({error}); begin again with `tandem train`."
+            ) from None
+        return state
+
+    def _write(self, state: Mapping[str, JsonValue]) -> None:
+        draft = self.path / f"{STATE}.new"
+        with draft.open("w", encoding="utf-8") as stream:
+            json.dump(state, stream, ensure_ascii=False, indent=2)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(self.path / STATE)
+
+
+@contextmanager
+def alone(settings: Settings, collection: str) -> Iterator[None]:
+    """Be the only training of a collection meanwhile; ModelError names the process that already is."""
+    folder = _root(settings, collection)
+    lock = OwnerLock(folder)
+    try:
+        lock.acquire()
+    except IndexBusy:
+        owner = read_owner(folder)
+        raise ModelError(
+            f"A training of {collection!r} is under way: {owner}. Wait for it, or stop it; then "
+            "`tandem train --resume` goes on where it was."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _root(settings: Settings, collection: str) -> Path:
+    return settings.home / "training" / collection
