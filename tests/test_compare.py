@@ -89,6 +89,16 @@ def test_more_contrasts_need_stronger_evidence(bench: Workbench) -> None:
     assert among.adjusted_p >= among.p
 
 
+def test_a_pair_that_is_explored_costs_the_declared_ones_nothing_and_says_so(bench: Workbench) -> None:
+    alone = report_on(bench, Declared([(KEYWORD, EMBEDDING)])).comparisons[0]
+    explored = [(KEYWORD, Arm("hybrid", "tiny"))]
+    main, beside = report_on(bench, Declared([(KEYWORD, EMBEDDING)], explored=explored)).comparisons
+    assert main.contrast == alone.contrast
+    assert beside.b == "hybrid@tiny"
+    assert beside.contrast.adjusted_p == beside.contrast.p
+    assert beside.reasons[-1].endswith("it decides nothing.")
+
+
 def test_a_run_is_kept_until_something_changes(bench: Workbench) -> None:
     ranked: list[str] = []
     declared = Declared([(KEYWORD, EMBEDDING)], name="default")

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from retrieval.analysis import ANALYZER_VERSION
@@ -23,12 +23,15 @@ from trainer.wording import evidence, losses, outlook
 Pair = tuple[Arm, Arm]
 """A and B: B is compared against A."""
 
+_EXPLORED = "Looked at beside what was declared, and not corrected for: it decides nothing."
+
 
 @dataclass(frozen=True, slots=True)
 class Declared:
     """What is compared, said before anything is measured: the main pair first, arms that are only shown last.
 
-    `name` is the judgment set's, under which runs are kept; "" keeps none. `field` is a metadata field to slice by.
+    Pairs that are only `explored` decide nothing, and cost the others no correction. `name` is the judgment set's,
+    under which runs are kept; "" keeps none. `field` is a metadata field to slice by.
     """
 
     pairs: Sequence[Pair]
@@ -36,11 +39,13 @@ class Declared:
     name: str = ""
     minimum_effect: float = MINIMUM_EFFECT
     field: str = ""
+    explored: Sequence[Pair] = ()
 
     @property
     def arms(self) -> tuple[Arm, ...]:
         """Every arm, each once."""
-        return tuple(dict.fromkeys([*(arm for pair in self.pairs for arm in pair), *self.shown]))
+        paired = (arm for pair in (*self.pairs, *self.explored) for arm in pair)
+        return tuple(dict.fromkeys([*paired, *self.shown]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ def compare(
         measure=MEASURE,
         minimum_effect=declared.minimum_effect,
         arms=[_summary(result, measured) for result in results],
-        comparisons=_comparisons(measured, declared.pairs, ChangedQueries(home, collection, judged)),
+        comparisons=_comparisons(measured, declared, ChangedQueries(home, collection, judged)),
         costs=costs_of(runner, declared.arms, list(judged.queries.values())),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(),
@@ -109,13 +114,16 @@ def _summary(result: ArmResult, measured: _Measured) -> ArmSummary:
     return ArmSummary(str(result.arm), result.measures, result.queries, low, high)
 
 
-def _comparisons(measured: _Measured, pairs: Sequence[Pair], changed: ChangedQueries) -> list[Comparison]:
-    differences = [measured.differences(*pair) for pair in pairs]
-    contrasts = with_holm([measured.contrast(found) for found in differences], measured.rules)
-    return [
-        _comparison(measured, pair, found, one, changed)
-        for pair, found, one in zip(pairs, differences, contrasts, strict=True)
-    ]
+def _comparisons(measured: _Measured, declared: Declared, changed: ChangedQueries) -> list[Comparison]:
+    found: list[Comparison] = []
+    for pairs, is_declared in ((declared.pairs, True), (declared.explored, False)):
+        differences = [measured.differences(*pair) for pair in pairs]
+        contrasts = [measured.contrast(one) for one in differences]
+        if is_declared:
+            contrasts = with_holm(contrasts, measured.rules)
+        said = [_comparison(measured, *three, changed) for three in zip(pairs, differences, contrasts, strict=True)]
+        found += said if is_declared else [replace(one, reasons=[*one.reasons, _EXPLORED]) for one in said]
+    return found
 
 
 def _comparison(

@@ -16,7 +16,7 @@ SCHEMA = "tandem-report/1"
 def to_json(report: Report) -> dict[str, JsonValue]:
     """Return the report's content; every number is finite, and what is unknown is None."""
     said = summary(report)
-    return _plain_object(
+    return plain(
         {
             "schema": SCHEMA,
             "made_at": report.made_at,
@@ -47,7 +47,7 @@ def to_json(report: Report) -> dict[str, JsonValue]:
 def compare_json(comparison: Comparison, report: Report) -> dict[str, JsonValue]:
     """Return one comparison of the report, B against A, with what is needed to judge it."""
     arms = (comparison.a, comparison.b)
-    return _plain_object(
+    return plain(
         {
             **_comparison(comparison),
             "measure": report.measure,
@@ -136,12 +136,12 @@ def _cost(cost: Cost) -> dict[str, JsonValue]:
     }
 
 
-def _plain_object(content: Mapping[str, object]) -> dict[str, JsonValue]:
+def plain(content: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Return the content as JSON has it: plain containers, Python's own numbers, None for what is not finite."""
     return {str(key): _plain(value) for key, value in content.items()}
 
 
 def _plain(value: object) -> JsonValue:
-    """Return the value as JSON has it: plain containers, Python's own numbers, None for what is not finite."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, Integral):
@@ -149,7 +149,7 @@ def _plain(value: object) -> JsonValue:
     if isinstance(value, Real):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return _plain_object(value)
+        return plain(value)
     if isinstance(value, Sequence):
         return [_plain(item) for item in value]
     raise TypeError(f"{value!r} has no place in a report.")

@@ -1,5 +1,7 @@
 """The report as one self-contained HTML page: no script, no other host, readable in light and dark and on paper."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib import resources
 
 from trainer.findings import Comparison, Report
@@ -13,9 +15,28 @@ from trainer.report.tables import lettered, verdict
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a page: where it is found, its title, and what it says."""
+
+    key: str
+    title: str
+    content: Sequence[Html]
+
+
 def html(report: Report) -> str:
     """Return the page as well-formed HTML; nothing in the report becomes markup but the <mark> of its excerpts."""
     said = summary(report)
+    return page(report, said.headline, [Part("summary", "In short", _short(report, said)), *parts(report)])
+
+
+def parts(report: Report) -> list[Part]:
+    """Return what a report says after its summary."""
+    return [Part(key, title, list(content(report))) for key, title, content in SECTIONS]
+
+
+def page(report: Report, headline: str, found: Sequence[Part]) -> str:
+    """Return a page of parts about a report's collection, the first of them its summary."""
     style = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
     head = tag(
         "head",
@@ -24,26 +45,26 @@ def html(report: Report) -> str:
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="referrer", content="no-referrer"),
         tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("title", f"{said.headline} – Tandem report"),
+        tag("title", f"{headline} – Tandem report"),
         tag("style", Html(f"\n{style}")),
     )
-    sections = [_section(key, title, *content(report)) for key, title, content in SECTIONS]
-    body = tag(
-        "body", _header(report, said), tag("main", _short(report, said), _contents(), *sections), _footer(report)
-    )
+    first, *others = map(_section, found)
+    main = tag("main", first, _contents(found[1:]), *others)
+    body = tag("body", _header(report, headline), main, _footer(report))
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _section(key: str, title: str, *content: Html) -> Html:
-    return tag("section", tag("h2", title, id=f"{key}-title"), *content, id=key, aria_labelledby=f"{key}-title")
+def _section(part: Part) -> Html:
+    heading = tag("h2", part.title, id=f"{part.key}-title")
+    return tag("section", heading, *part.content, id=part.key, aria_labelledby=f"{part.key}-title")
 
 
-def _header(report: Report, said: Summary) -> Html:
+def _header(report: Report, headline: str) -> Html:
     about = f" · judgments {report.judgments or 'from files'} · {moment(report.made_at)}"
     return tag(
         "header",
         tag("p", "Tandem report", class_="kicker"),
-        tag("h1", said.headline),
+        tag("h1", headline),
         tag("p", "Collection ", foreign(report.collection), about, class_="quiet"),
     )
 
@@ -60,30 +81,30 @@ def _footer(report: Report) -> Html:
     )
 
 
-def _contents() -> Html:
-    links = [tag("li", tag("a", title, href=f"#{key}")) for key, title, _ in SECTIONS]
+def _contents(found: Sequence[Part]) -> Html:
+    links = [tag("li", tag("a", part.title, href=f"#{part.key}")) for part in found]
     return tag("nav", tag("ul", *links), aria_label="Contents")
 
 
-def _short(report: Report, said: Summary) -> Html:
-    return _section(
-        "summary",
-        "In short",
-        *(_key_figures(report, comparison) for comparison in report.comparisons[:1]),
+def _short(report: Report, said: Summary) -> list[Html]:
+    return [
+        *(key_figures(report, comparison) for comparison in report.comparisons[:1]),
         tag("h3", "What was found"),
-        _sentences("ul", said.found),
+        sentences("ul", said.found),
         tag("h3", "What to do next"),
-        _sentences("ol", said.next_steps),
+        sentences("ol", said.next_steps),
         tag("h3", "What this does not know"),
-        _sentences("ul", said.unknown),
-    )
+        sentences("ul", said.unknown),
+    ]
 
 
-def _sentences(kind: str, sentences: tuple[str, ...]) -> Html:
-    return tag(kind, *(tag("li", prose(sentence)) for sentence in sentences))
+def sentences(kind: str, said: Iterable[str]) -> Html:
+    """Return a list of sentences: ul, or ol where their order counts."""
+    return tag(kind, *(tag("li", prose(sentence)) for sentence in said))
 
 
-def _key_figures(report: Report, main: Comparison) -> Html:
+def key_figures(report: Report, main: Comparison) -> Html:
+    """Return the main comparison's verdict, effect and queries at a glance."""
     contrast, shares, made = main.contrast, judged_shares(report), mined(report)
     judged = " and ".join(percent(shares[arm]) if arm in shares else MISSING for arm in (main.b, main.a))
     facts = [
