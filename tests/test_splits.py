@@ -11,9 +11,9 @@ from trainer import splits
 from trainer.evaluation_set import EvaluationSet
 from trainer.splits import Groups, Split, split
 
-WORDS = (
+WORDS = (  # noqa: SIM905  # shorter than a list
     "apple river stone cloud tiger piano wheat sugar train forest candle mirror ladder bridge copper saddle"
-).split()  # noqa: SIM905  # shorter than a list
+).split()
 
 
 def document(number: int, *, created: str | None = None) -> Document:
