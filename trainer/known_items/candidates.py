@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urldefrag
 
-from retrieval.types import Block, BlockKind, Document
+from retrieval.types import Block, BlockKind, Document, Link
 from trainer.known_items.shapes import cleaned, is_question
 
 
@@ -126,14 +126,17 @@ def _without_ending(title: str, endings: frozenset[str]) -> str:
 
 def _anchors(documents: Sequence[Document]) -> Iterator[Candidate]:
     """Yield each anchor once for each document it leads to."""
+    yield from dict.fromkeys(candidate for candidate, _ in linked(documents))
+
+
+def linked(documents: Sequence[Document]) -> Iterator[tuple[Candidate, Link]]:
+    """Yield what each link to another document says of it, with the link."""
     places = _addresses(documents)
-    found: dict[Candidate, None] = {}
     for place, document in enumerate(documents):
         for link in document.links:
             target = places.get(link.target, places.get(urldefrag(link.target).url.rstrip("/")))
             if target is not None and target != place and (text := _ARTICLE.sub("", cleaned(link.anchor))):
-                found[Candidate(text, link.anchor, Source.ANCHOR, target)] = None
-    yield from found
+                yield Candidate(text, link.anchor, Source.ANCHOR, target), link
 
 
 def _addresses(documents: Sequence[Document]) -> Mapping[str, int]:

@@ -177,7 +177,7 @@ class Judge:
             return Reason.POINTING
         if is_piece:
             return Reason.CLAUSE
-        return None if self._names_target(candidate) else Reason.FOREIGN
+        return None if self.names_target(candidate) else Reason.FOREIGN
 
     def _objection_to_heading(self, candidate: Candidate) -> Reason | None:
         if points_elsewhere(candidate.text) or is_relative(candidate.text):
@@ -185,8 +185,8 @@ class Judge:
         telling = self._telling(candidate)
         return None if 3 * len(telling & self._treated[candidate.place]) >= 2 * len(telling) else Reason.PASSING
 
-    def _names_target(self, candidate: Candidate) -> bool:
-        """Tell whether half of an anchor's words stand in its target, one of them in the title or a heading."""
+    def names_target(self, candidate: Candidate) -> bool:
+        """Tell whether half of what an anchor tells stands in its target, some of it in the title or a heading."""
         document, group = self._documents[candidate.place], self._groups[candidate.place]
         telling = self._telling(candidate)
         held = [term for term in telling if group in self._holders[term]]
