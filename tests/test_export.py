@@ -18,6 +18,7 @@ from retrieval.settings import Settings
 from tests.test_models import source_folder
 from trainer import export
 from trainer.export import SAMPLES, export_in_subprocess, export_model
+from trainer.staging import stage
 
 # Written by sentence-transformers itself in a child process; pytest's own never imports torch.
 MAKE_MODEL = """
@@ -54,7 +55,7 @@ def test_what_runs_code_is_not_staged(tmp_path: Path) -> None:
     source = source_folder(tmp_path / "m", config={"model_type": "bert", **code}, sentence_bert_config=code)
     for name in ("evil.py", "pytorch_model.bin", "training_args.bin"):
         (source / name).write_text("boom")
-    staged = export._stage(SourceModel.read(source), tmp_path / "staged")
+    staged = stage(SourceModel.read(source), tmp_path / "staged")
     files = {path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file()}
     assert {"config.json", "model.safetensors", "1_Pooling/config.json", "tokenizer.json"} <= files
     assert not any(name.endswith((".py", ".bin")) for name in files)

@@ -33,6 +33,7 @@ from retrieval.model_folder import (
 )
 from retrieval.model_source import SourceModel
 from trainer.onnx_graph import write_graph
+from trainer.staging import load_staged
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -55,15 +56,6 @@ SAMPLES: Sequence[str] = (
 _NEEDS = (
     "Exporting a model needs torch and sentence-transformers ({error}). Install the extra `train` (pip install "
     "'tandem-search[train]'), or copy a folder that was exported elsewhere and run `tandem models add FOLDER`."
-)
-_LINKED = ("vocab.txt", "special_tokens_map.json", "added_tokens.json", TOKENIZER)
-_SHARDS = "model.safetensors.index.json"
-_REWRITTEN = (
-    "config.json",
-    "config_sentence_transformers.json",
-    "sentence_bert_config.json",
-    "tokenizer_config.json",
-    _SHARDS,
 )
 
 
@@ -115,40 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _load(model: SourceModel, recipe: Recipe, scratch: Path) -> "SentenceTransformer":
     try:
-        import torch
-        from sentence_transformers import SentenceTransformer
+        # Eager attention exports to fewer operators and runs faster in ONNX Runtime than the scaled-dot-product kind.
+        return load_staged(model, recipe, scratch, attention="eager")
     except ImportError as error:
         raise ModelError(_NEEDS.format(error=error)) from None
-    staged = _stage(model, scratch / "model")
-    # Eager attention exports to fewer operators and runs faster in ONNX Runtime than the scaled-dot-product kind.
-    options = {"dtype": torch.float32, "use_safetensors": True, "attn_implementation": "eager"}
-    try:
-        pipeline = SentenceTransformer(
-            str(staged), device="cpu", model_kwargs=options, local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:  # transformers raises many kinds for a model it cannot build
-        raise ModelError(f"{model.path} cannot be loaded by sentence-transformers: {error}") from error
-    pipeline.max_seq_length = recipe.max_tokens
-    return pipeline.eval()
-
-
-def _stage(model: SourceModel, staged: Path) -> Path:
-    """A view of the folder that holds what a model is made of and nothing that makes a loader run code."""
-    folders = list(dict.fromkeys(["", *(folder for _, folder in model.modules)]))
-    for folder in folders:
-        (staged / folder).mkdir(parents=True, exist_ok=True)
-    modules = [
-        {"idx": number, "name": str(number), "path": folder, "type": f"sentence_transformers.models.{kind}"}
-        for number, (kind, folder) in enumerate(model.modules)
-    ]
-    (staged / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
-    for name in (*_REWRITTEN, *(f"{folder}/config.json" for folder in folders if folder)):
-        if (model.path / name).is_file():
-            (staged / name).write_text(json.dumps(model.readable_config(name)), encoding="utf-8")
-    for name in (*_LINKED, *model.weight_files()):
-        if (model.path / name).is_file():
-            (staged / name).symlink_to((model.path / name).resolve())
-    return staged
 
 
 def _write_tokenizer(pipeline: "SentenceTransformer", target: Path) -> int:

@@ -1,0 +1,159 @@
+"""The parent of a training: what it relays, what it makes of each end, and that it never leaves the child behind."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from retrieval.errors import ModelError, TandemError
+from trainer.finetuning import TrainingInterrupted, estimate_in_subprocess, finetune_in_subprocess
+from trainer.progress import Progress, Reporter, Stage, Stopped
+
+PROGRESS = {"stage": "training", "step": 3, "steps": 9, "seconds_left": 41.5, "ndcg": 0.5}
+RESULT = {
+    "lambda": 0.5,
+    "dev": {"0": 0.4, "0.5": 0.45, "1": 0.42},
+    "dev_curve": [[0, 0.4], [9, 0.42]],
+    "dev_queries": 30,
+    "gain_error": 0.01,
+    "pairs": 90,
+    "seconds": 12.5,
+    "pairs_per_s": 7.2,
+    "device": "cpu",
+    "stopped_early": False,
+}
+
+Ending = Callable[[str], None]
+
+
+@pytest.fixture
+def ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ending:
+    """Gives the next child this end, in place of a training: lines of a shell script."""
+
+    def give(script: str) -> None:
+        python = tmp_path / "python"
+        python.write_text(f"#!/bin/sh\n{script}\n")
+        python.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(python))
+
+    return give
+
+
+def said(**record: object) -> str:
+    """A line of shell that prints this record."""
+    return f"echo '{json.dumps(record)}'"
+
+
+def test_progress_is_relayed_and_the_result_read(ending: Ending, tmp_path: Path) -> None:
+    ending("\n".join(["echo a library speaks", "echo 5", said(progress=PROGRESS), said(result=RESULT)]))
+    seen: list[Progress] = []
+    tuned = finetune_in_subprocess(tmp_path / "set", tmp_path / "base", tmp_path / "out", on_progress=seen.append)
+    assert seen == [Progress(Stage.TRAINING, 3, 9, 41.5, 0.5)]
+    assert (tuned.folder, tuned.share, tuned.keeps_base) == (tmp_path / "out", 0.5, False)
+    assert tuned.gain == pytest.approx(0.05)
+    assert tuned.curve == [(0, 0.4), (9, 0.42)]
+    assert tuned.provenance == RESULT
+
+
+def test_the_child_is_given_its_task_and_no_network(ending: Ending, tmp_path: Path) -> None:
+    ending(f'echo "$@" > {tmp_path}/asked; echo $HF_HUB_OFFLINE$HF_DATASETS_OFFLINE >> {tmp_path}/asked; false')
+    with pytest.raises(ModelError):
+        finetune_in_subprocess(Path("/s"), Path("/b"), Path("/o"), share=0.25, resume=True)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked == ["-P -m trainer.finetune /s /b /o --share 0.25 --resume", "11"]
+
+
+def test_the_childs_error_is_raised_here(ending: Ending, tmp_path: Path) -> None:
+    ending(said(error="The set is broken; write it again.") + "\nexit 1")
+    with pytest.raises(ModelError, match=r"^The set is broken; write it again\.$"):
+        finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out")
+
+
+def test_a_child_that_dies_is_reported_with_its_last_words(ending: Ending, tmp_path: Path) -> None:
+    ending("echo 'std::bad_alloc' >&2\nexit 134")
+    with pytest.raises(ModelError, match=r"training of out failed with exit code 134: std::bad_alloc. With --resume"):
+        finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out")
+
+
+def test_a_killed_child_may_have_lacked_memory(ending: Ending, tmp_path: Path) -> None:
+    ending("kill -9 $$")
+    with pytest.raises(ModelError, match=r"was killed, perhaps for lack of memory. With --resume"):
+        finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out")
+
+
+def test_a_child_without_a_word_has_failed(ending: Ending, tmp_path: Path) -> None:
+    ending("exit 0")
+    with pytest.raises(ModelError, match="no message"):
+        finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out")
+
+
+def test_a_child_that_was_told_to_stop_can_be_gone_on_with(ending: Ending, tmp_path: Path) -> None:
+    ending(said(progress=PROGRESS) + "\nexit 75")
+    with pytest.raises(TrainingInterrupted, match=r"of out was interrupted at step 3 of 9; .* --resume") as raised:
+        finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out")
+    assert isinstance(raised.value, TandemError)
+
+
+# The shell waits in short sleeps: it handles a signal only once its child has ended.
+SAVES = f"""trap 'echo saved > saved; exit 75' TERM
+cd "$(dirname "$0")"
+{said(progress=PROGRESS)}
+for i in $(seq 600); do sleep 0.05; done
+"""
+
+
+def test_an_interrupt_here_lets_the_child_save(ending: Ending, tmp_path: Path) -> None:
+    ending(SAVES)
+
+    def interrupt(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(TrainingInterrupted, match="--resume"):
+        finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out", on_progress=interrupt)
+    assert (tmp_path / "saved").exists()
+
+
+def test_an_interrupt_that_comes_too_late_is_still_one(ending: Ending, tmp_path: Path) -> None:
+    ending("\n".join(["trap '' TERM", said(progress=PROGRESS), said(result=RESULT)]))
+
+    def interrupt(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out", on_progress=interrupt)
+
+
+def test_who_fails_to_follow_does_not_leave_the_child_behind(ending: Ending, tmp_path: Path) -> None:
+    ending(SAVES)
+
+    def fail(_: Progress) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out", on_progress=fail)
+    assert (tmp_path / "saved").exists()
+
+
+def test_a_training_that_nobody_follows_any_more_is_to_stop() -> None:
+    reading, writing = os.pipe()
+    stream = os.fdopen(writing, "w")
+    reporter = Reporter(stream)
+    reporter.progress(Progress(Stage.LOADING, 0, 0))
+    reporter.check()
+    os.close(reading)
+    reporter.progress(Progress(Stage.LOADING, 0, 0))
+    with pytest.raises(Stopped):
+        reporter.check()
+    with pytest.raises(BrokenPipeError):
+        stream.close()
+
+
+def test_an_estimate_is_read(ending: Ending, tmp_path: Path) -> None:
+    found = {"seconds": 640.0, "steps": 87, "pairs": 919, "pairs_per_s": 3.5}
+    ending(f'echo "$@" > {tmp_path}/asked\n' + said(estimate=found))
+    estimate = estimate_in_subprocess(tmp_path / "set", tmp_path / "base", share=0.5)
+    assert (estimate.seconds, estimate.steps, estimate.pairs, estimate.details) == (640.0, 87, 919, found)
+    assert (tmp_path / "asked").read_text().endswith("--share 0.5 --estimate\n")

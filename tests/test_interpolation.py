@@ -1,0 +1,60 @@
+"""Between base and tuned: the mixture, which one dev chooses, and what its gain is worth; and how dev ranks."""
+
+import math
+
+import numpy as np
+import pytest
+
+from trainer.dev_ranking import dev_values
+from trainer.interpolation import chosen, gain_error, mixed
+from trainer.pace import Pace, Work
+
+
+def test_weights_are_mixed_name_by_name_and_the_ends_are_exact() -> None:
+    base = {"a": np.array([1.0, 2.0]), "b": np.array([[0.1]])}
+    tuned = {"a": np.array([3.0, 2.0]), "b": np.array([[0.3]])}
+    quarter = mixed(base, tuned, 0.25)
+    np.testing.assert_allclose(quarter["a"], [1.5, 2.0])
+    np.testing.assert_allclose(quarter["b"], [[0.15]])
+    assert mixed(base, tuned, 0.0)["b"] is base["b"]
+    assert mixed(base, tuned, 1.0)["b"] is tuned["b"]
+
+
+def test_dev_chooses_the_best_mixture_and_of_equal_ones_the_nearest_to_the_base() -> None:
+    assert chosen({0.0: 0.5, 0.25: 0.6, 0.5: 0.61, 0.75: 0.6, 1.0: 0.4}) == 0.5
+    assert chosen({0.0: 0.5, 0.25: 0.6, 0.5: 0.6 + 1e-10, 1.0: 0.6}) == 0.25
+    assert chosen({0.0: 0.6, 0.5: 0.6, 1.0: 0.2}) == 0.0
+
+
+def test_the_error_of_a_gain_is_that_of_the_mean_over_paired_queries() -> None:
+    # Gains .1, .3, -.1, .1: mean .1, deviations 0, .2, -.2, 0, variance .08 / 3, error sqrt(.08 / 3 / 4).
+    assert gain_error([0.5, 0.2, 0.4, 0.9], [0.6, 0.5, 0.3, 1.0]) == pytest.approx(math.sqrt(0.08 / 12))
+    assert gain_error([0.5], [0.9]) == 0.0
+
+
+def test_dev_queries_are_measured_by_the_cosine_of_their_vectors() -> None:
+    passages = np.array([[1, 0], [0.8, 0.6], [0, 1], [-1, 0]], np.float32)
+    queries = np.array([[1, 0], [0, 1], [-1, 0]], np.float32)
+    # Ranks: 0 1 2 3; then 2 1, and 0 before 3 as equals; then 3 2 1 0.
+    values = dev_values(queries, passages, [(1,), (2, 0), (0,)])
+    ideal = 1 + 1 / math.log2(3)
+    assert values == pytest.approx([1 / math.log2(3), (1 + 1 / 2) / ideal, 1 / math.log2(5)])
+
+
+def test_the_eleventh_passage_counts_for_nothing() -> None:
+    angles = np.linspace(0, 1, 12)
+    passages = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    query = np.array([[1, 0]], np.float32)
+    assert dev_values(query, passages, [(9,)]) == pytest.approx([1 / math.log2(11)])
+    assert dev_values(query, passages, [(10,)]) == [0.0]
+
+
+def test_time_left_is_read_off_the_first_measurement_whatever_it_measures() -> None:
+    pace = Pace({Work.TRAINING: 1000.0, Work.RANKING: 400.0})
+    assert pace.seconds_left is None
+    pace.done(Work.RANKING, 100.0, 2.0)  # .02 s a token, and thrice that to train
+    assert pace.seconds_left == pytest.approx(300 * 0.02 + 1000 * 0.06)
+    pace.done(Work.TRAINING, 200.0, 8.0)  # .04 s a token as measured
+    assert pace.seconds_left == pytest.approx(300 * 0.02 + 800 * 0.04)
+    pace.done(Work.TRAINING, 200.0, 4.0)  # .9 * 200 + 200 tokens in .9 * 8 + 4 seconds
+    assert pace.seconds_left == pytest.approx(300 * 0.02 + 600 * 11.2 / 380)

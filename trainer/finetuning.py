@@ -1,0 +1,192 @@
+"""Start a fine-tuning in a child process, follow it, and tell what came of it. Needs no torch."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from retrieval.errors import ModelError, TandemError
+from retrieval.types import JsonValue
+from trainer.progress import INTERRUPTED, Progress, Stage
+
+_OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it, products on a GPU need not come out the same twice
+}
+_STOPPED = (INTERRUPTED, -signal.SIGTERM)
+"""A child that was stopped while it was still loading has nothing to save."""
+
+
+class TrainingInterrupted(TandemError):
+    """A training was told to stop; what it has so far is kept, and it can be gone on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finetuned:
+    """A trained model's folder. `share` is lambda, how much of what was trained is mixed into the base.
+
+    With a share of 0 the base is as good, and the folder holds no model. `dev` has mean nDCG@10 by lambda and `curve`
+    by step; `gain_error` is the standard error of the mean gain over the base.
+    """
+
+    folder: Path
+    share: float
+    dev: Mapping[str, float]
+    curve: Sequence[tuple[int, float]]
+    dev_queries: int
+    gain_error: float
+    pairs: int
+    seconds: float
+    pairs_per_s: float | None
+    device: str
+    stopped_early: bool
+    provenance: Mapping[str, JsonValue]
+
+    @property
+    def keeps_base(self) -> bool:
+        """Whether nothing that was trained ranks the dev queries better than the base."""
+        return self.share == 0
+
+    @property
+    def gain(self) -> float:
+        """Mean nDCG@10 of the dev queries above the base's."""
+        return self.dev[f"{self.share:g}"] - self.dev["0"]
+
+    @classmethod
+    def of(cls, folder: Path, provenance: Mapping[str, JsonValue]) -> "Finetuned":
+        """Read what tandem-training.json says."""
+        return cls(
+            folder=folder,
+            share=provenance["lambda"],
+            dev=provenance["dev"],
+            curve=[(step, mean) for step, mean in provenance["dev_curve"]],
+            provenance=provenance,
+            **{name: provenance[name] for name in _SAME_NAMES},
+        )
+
+
+_SAME_NAMES = ("dev_queries", "gain_error", "pairs", "seconds", "pairs_per_s", "device", "stopped_early")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a training would take, if dev queries did not end it early. `details` say what is in it."""
+
+    seconds: float
+    steps: int
+    pairs: int
+    details: Mapping[str, JsonValue]
+
+
+def finetune_in_subprocess(
+    training_set: Path,
+    base: Path,
+    output: Path,
+    *,
+    share: float = 1.0,
+    resume: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Finetuned:
+    """Train in a child process, whose memory is freed when it ends.
+
+    Raises ModelError when it fails. KeyboardInterrupt here, or a signal there, lets it save what it has and raises
+    TrainingInterrupted; with `resume`, the same call goes on from there, as it does after a kill.
+    """
+    options = ["--share", repr(share), *(["--resume"] if resume else [])]
+    found = _run([training_set, base, output], options, on_progress)
+    return Finetuned.of(output, found["result"])
+
+
+def estimate_in_subprocess(training_set: Path, base: Path, *, share: float = 1.0) -> Estimate:
+    """Return what a training would take, by a few real steps; nothing is written. Raises as the training would."""
+    found = _run([training_set, base, Path("none")], ["--share", repr(share), "--estimate"], lambda _: None)["estimate"]
+    return Estimate(found["seconds"], found["steps"], found["pairs"], found)
+
+
+def _run(
+    paths: Sequence[Path], options: Sequence[str], on_progress: Callable[[Progress], None]
+) -> dict[str, JsonValue]:
+    """Run the child and return its last word. Raises ModelError or TrainingInterrupted."""
+    command = [sys.executable, "-P", "-m", "trainer.finetune", *(str(path.absolute()) for path in paths), *options]
+    environment = {**os.environ, **_OFFLINE, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    last = Progress(Stage.LOADING, 0, 0)
+
+    def follow(progress: Progress) -> None:
+        nonlocal last
+        last = progress
+        on_progress(progress)
+
+    # In a session of its own, the child does not get the terminal's Ctrl-C, which would reach it twice.
+    with (
+        tempfile.TemporaryFile() as stderr,
+        subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            command, stdout=subprocess.PIPE, stderr=stderr, env=environment, text=True, start_new_session=True
+        ) as child,
+    ):
+        said = _followed(child, follow)
+        if child.returncode in _STOPPED:
+            raise TrainingInterrupted(_interrupted(paths[-1], last))
+        if child.returncode != 0 or not said:
+            raise ModelError(said.get("error") or _crash(paths[-1], child.returncode, stderr))
+        return said
+
+
+def _followed(child: "subprocess.Popen[str]", on_progress: Callable[[Progress], None]) -> dict[str, JsonValue]:
+    """Read the child's lines to the end and return the last that is no progress; stop the child when interrupted."""
+    assert child.stdout is not None  # noqa: S101  # it is a pipe
+    try:
+        said = _read(child.stdout, on_progress)
+        child.wait()
+    except KeyboardInterrupt:
+        child.send_signal(signal.SIGTERM)
+        said = _read(child.stdout, lambda _: None)
+        child.wait()
+        if child.returncode not in _STOPPED:
+            raise
+    except BaseException:  # whoever follows the progress has failed: the child is not left behind
+        child.send_signal(signal.SIGTERM)
+        _read(child.stdout, lambda _: None)
+        raise
+    return said
+
+
+def _read(lines: IO[str], on_progress: Callable[[Progress], None]) -> dict[str, JsonValue]:
+    said: dict[str, JsonValue] = {}
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # a library's own words
+        if not isinstance(record, dict):
+            continue
+        if (progress := record.get("progress")) is not None:
+            on_progress(Progress(**{**progress, "stage": Stage(progress["stage"])}))
+        else:
+            said = record
+    return said
+
+
+def _interrupted(output: Path, last: Progress) -> str:
+    at = f"at step {last.step} of {last.steps}" if last.steps else "before the first step"
+    return f"The training of {output.name} was interrupted {at}; the same command with --resume goes on from there."
+
+
+def _crash(output: Path, code: int, stderr: IO[bytes]) -> str:
+    stderr.seek(0)
+    lines = stderr.read().decode("utf-8", "replace").strip().splitlines()
+    if code == -signal.SIGKILL:
+        return (
+            f"The training of {output.name} was killed, perhaps for lack of memory. With --resume it goes on; if it is "
+            "killed again, use smaller batches."
+        )
+    said = lines[-1] if lines else "no message"
+    return f"The training of {output.name} failed with exit code {code}: {said}. With --resume it is tried again."

@@ -1,0 +1,35 @@
+"""What a training gave, whatever was trained."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.types import JsonValue
+from trainer.interpolation import chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What training gave. `values` are nDCG@10 of the dev queries by lambda, `curve` their means by step.
+
+    `write` puts the model with a lambda into a folder; `details` go into the provenance.
+    """
+
+    values: Mapping[float, Sequence[float]]
+    curve: Sequence[tuple[int, float]]
+    stopped_early: bool
+    device: str
+    write: Callable[[Path, float], None]
+    details: Mapping[str, JsonValue]
+
+    @property
+    def means(self) -> dict[float, float]:
+        """Mean nDCG@10 of the dev queries by lambda."""
+        return {share: float(np.mean(values)) for share, values in self.values.items()}
+
+    @property
+    def share(self) -> float:
+        """The lambda that dev chooses."""
+        return chosen(self.means)
