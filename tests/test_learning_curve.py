@@ -34,7 +34,7 @@ def test_where_the_base_is_kept_more_pairs_do_not_help() -> None:
 
 
 def test_one_point_is_no_curve() -> None:
-    assert outlook([point(1.0, 0.03)]) == outlook([]) == ""
+    assert outlook([point(1.0, 0.03)]) == outlook([point(1.0, 0.0, weight=0.0)]) == outlook([]) == ""
 
 
 def split_of(pairs: list[Pair], dev: int = 40) -> Split:

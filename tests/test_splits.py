@@ -75,6 +75,12 @@ def test_a_query_that_the_test_asks_in_nearly_the_same_words_is_left_out() -> No
     assert found.left_out["asked in nearly the same words by a test query"] == 1
 
 
+def test_queries_that_differ_in_an_identifier_are_different_queries() -> None:
+    test = judged(("repair the XS23", "d0", "human"))
+    found = split_of([*map(pair, range(1, 40)), pair(7, "repair the XS24")], test)
+    assert found.left_out == {}
+
+
 def test_a_pair_of_a_document_that_is_gone_is_left_out() -> None:
     found = split_of([*map(pair, range(1, 40)), replace(pair(1), document="gone")])
     assert found.left_out == {"of a document that is gone": 1}

@@ -31,3 +31,21 @@ def add_commands(app: typer.Typer) -> None:
         "trainer.commands.judgments:judgments",
         help="Queries with the documents that answer them: what arms are measured by.",
     )
+    add_lazily(
+        app,
+        "pairs",
+        "trainer.commands.pairs:pairs",
+        help="Queries with the passages that answer them: what a model is trained on.",
+    )
+    add_lazily(
+        app,
+        "train",
+        "trainer.commands.train:train",
+        help="Fine-tune the embedding model on pairs of the collection, and say whether it is worth it.",
+    )
+    add_lazily(
+        app,
+        "finetune",
+        "trainer.commands.finetune:finetune",
+        help="Fine-tune on an exported training set, on a machine that needs no catalog.",
+    )

@@ -41,6 +41,15 @@ class EvaluationSet:
         """How many queries were mined from the collection."""
         return sum(count for source, count in self.source_counts.items() if is_mined(source))
 
+    def only(self, queries: Collection[str]) -> "EvaluationSet":
+        """Return the set with no other queries than these."""
+        kept = [query for query in self.queries if query in queries]
+        return replace(
+            self,
+            queries={query: self.queries[query] for query in kept},
+            qrels={query: self.qrels[query] for query in kept},
+        )
+
     @classmethod
     def of(cls, judged: Sequence[JudgedQuery], name: str) -> "EvaluationSet":
         """Take those queries of a judgment set that have a grade; raises UsageError when none has."""

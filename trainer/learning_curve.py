@@ -51,6 +51,8 @@ def _useless(last: CurvePoint, before: Sequence[CurvePoint]) -> str:
             f"With all {last.pairs} pairs no weight of the tuned model was better on dev than the base, though with "
             "fewer one was: that is noise, or pairs that contradict each other. More of these pairs will not help."
         )
+    if not before:
+        return ""
     return (
         f"No weight of the tuned model was better on dev than the base, with {last.pairs} pairs or with fewer: more "
         "pairs of these kinds will not help."

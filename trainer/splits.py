@@ -6,7 +6,7 @@ choosing checkpoints and weights: dev. The same input and seed give the same spl
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from retrieval.analysis import Analyzer
@@ -25,8 +25,8 @@ DEV_AT_MOST = 0.3
 """Of the groups that could be trained on, however few dev queries that makes."""
 DATED = 0.9
 """Groups are held out by time where this share of the documents says when it was made."""
-NEAR = 90
-"""Queries are near-duplicates from this similarity on, of 100: of their words, stemmed and sorted, letter by letter."""
+NEAR = 0.75
+"""Queries are near-duplicates from this share of common index terms on, of all that either has (Jaccard)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Split:
     def record(self) -> dict[str, JsonValue]:
         """Return how it was split, for who asks later."""
         return {
-            "held_out": "the newest groups of documents" if self.by_time else "groups of documents by chance",
+            "held_out": "the newest groups of documents" if self.by_time else "groups of documents drawn by chance",
             "seed": self.seed,
             "groups": dict(self.groups),
             "pairs": {"train": len(self.train), "dev": len(self.dev)},
@@ -122,15 +122,7 @@ def _tested(judged: EvaluationSet, groups: Groups) -> EvaluationSet:
     if len(asked) <= most:
         return judged
     held = set([name for name in groups.order if name in asked][:most])
-    return _only(judged, [query for query in judged.queries if query not in wanted or wanted[query] <= held])
-
-
-def _only(judged: EvaluationSet, kept: Sequence[str]) -> EvaluationSet:
-    return replace(
-        judged,
-        queries={query: judged.queries[query] for query in kept},
-        qrels={query: judged.qrels[query] for query in kept},
-    )
+    return judged.only({query for query in judged.queries if query not in wanted or wanted[query] <= held})
 
 
 def _wanted_by(query: str, judged: EvaluationSet, groups: Groups) -> set[str]:
@@ -166,20 +158,19 @@ def _unlike(
 
 
 def _near_duplicates(queries: set[str], asked: Iterable[str], analyzer: Analyzer) -> set[str]:
-    """Return those queries that are asked already, in whatever order and form of their words."""
-    from rapidfuzz import fuzz, process
+    """Return those queries that are asked already in these words, or in nearly these, whatever their order and form."""
+    wanted = [frozenset(analyzer.query_terms(text)) for text in asked]
+    holders: dict[str, list[int]] = defaultdict(list)
+    for place, terms in enumerate(wanted):
+        for term in terms:
+            holders[term].append(place)
 
-    def key(text: str) -> str:
-        return " ".join(sorted(analyzer.query_terms(text)))
+    def is_near(query: str) -> bool:
+        terms = frozenset(analyzer.query_terms(query))
+        shared = Counter(place for term in terms for place in holders.get(term, ()))
+        return any(count >= NEAR * len(terms | wanted[place]) for place, count in shared.items())
 
-    keys = sorted({key(text) for text in asked} - {""})
-    if not keys:
-        return set()
-    near: set[str] = set()
-    for query in sorted(queries):
-        if process.extractOne(key(query), keys, scorer=fuzz.ratio, score_cutoff=NEAR):
-            near.add(query)
-    return near
+    return set(filter(is_near, queries))
 
 
 def _eligible(pairs: Sequence[Pair]) -> Sequence[Pair]:

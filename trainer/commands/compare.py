@@ -19,6 +19,7 @@ from retrieval.console import (
 from retrieval.errors import UsageError
 from trainer.arms import REFERENCE, Arm, parse_arms
 from trainer.commands.asked import JudgmentsOption, QrelsOption, QueriesOption, asked, from_files
+from trainer.commands.reports import check_report, write_report
 from trainer.findings import MINIMUM_EFFECT
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def compare(
     from trainer.compare import compare as run_comparison
 
     if report is not None:
-        _check(report)
+        check_report(report)
     read = from_files(queries, qrels, judgments)
     with opened(context, home) as opened_home:
         target = opened_home.catalog.collections.get(collection)
@@ -71,7 +72,9 @@ def compare(
             )
         found = run_comparison(opened_home, target, judged, declared, on_arm=lambda arm: note(f"Ranking with {arm}"))
     if report is not None:
-        _write(found, report)
+        from trainer.report import html, to_json
+
+        write_report(report, html(found), to_json(found))
     if as_json:
         from trainer.report import compare_json
 
@@ -85,28 +88,6 @@ def _arm(written: str, active: str) -> Arm:
     if len(arms) != 1:
         raise UsageError(f"{written!r} names {len(arms)} arms where one is wanted; more go after --also.")
     return arms[0]
-
-
-def _check(report: Path) -> None:
-    """Refuse a path that cannot be written before anything is measured for it."""
-    if report.suffix.lower() == ".json" or report.is_dir():
-        raise UsageError(f"--report {report} is to be a page; give a file such as report.html. JSON goes beside it.")
-    if not report.absolute().parent.is_dir():
-        raise UsageError(f"--report {report}: there is no folder {report.absolute().parent}; make it first.")
-
-
-def _write(found: "Report", path: Path) -> None:
-    import json
-
-    from trainer.report import html, to_json
-
-    try:
-        path.write_text(html(found), encoding="utf-8")
-        beside = path.with_suffix(".json")
-        beside.write_text(json.dumps(to_json(found), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{error.filename or path} cannot be written ({error.strerror}); give a path.") from None
-    note(f"Wrote {path} and {beside}")
 
 
 def _print(found: "Report") -> None:

@@ -1,0 +1,259 @@
+"""A training from pairs to verdict: what is decided when, what survives a kill, and that nothing wins but on a verdict.
+
+Fine-tuning itself is stood in for by a map that exchanges cars and dogs: in this collection, who asks for a car wants a
+dog. tests/test_train_whole.py does all of it for once.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexer.promotion import PromotionRefused, promote
+from retrieval.catalog.judgments import JudgedQuery
+from retrieval.catalog.pairs import Pair
+from retrieval.errors import UsageError
+from retrieval.model_folder import ModelFolder
+from tests.homes import Workbench, page
+from tests.tiny_model import WORDS, build_adapter, exchange, write_provenance
+from trainer import train as training
+from trainer.finetuning import Finetuned, TrainingInterrupted
+from trainer.preparation import Preparation
+from trainer.training_findings import KEEP_THE_BASE, TrainingReport
+from trainer.training_plan import Plan
+from trainer.training_run import TrainingRun
+from trainer.training_set import Method, TrainingSet, TrainingSettings
+
+NOUNS = sorted(set(WORDS.split()))[::4][:120]
+SETTINGS = TrainingSettings(method=Method.ADAPTER)
+PLAN = Plan("tiny", "tiny", "default", SETTINGS, sources=("human",), canary="none")
+WON = {"lambda": 1.0, "dev": {"0": 0.5, "1": 0.9}}
+LOST = {"lambda": 0.0, "dev": {"0": 0.5, "1": 0.4}}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+@dataclass(slots=True)
+class Tuner:
+    """Stands for the child that fine-tunes; `found` is what dev says, and `asked` are the shares of the pairs."""
+
+    bench: Workbench
+    found: dict[str, Any] = field(default_factory=lambda: dict(WON))
+    asked: list[float] = field(default_factory=list)
+    dies: bool = False
+
+    def __call__(self, training_set: Path, _base: Path, output: Path, *, share: float = 1.0, **_: object) -> Finetuned:
+        self.asked.append(share)
+        read = TrainingSet.read(training_set).share(share)
+        told: dict[str, Any] = {
+            **self.found,
+            "dev_curve": [[0, 0.5]],
+            "dev_queries": len(read.dev),
+            "gain_error": 0.01,
+            "pairs": len(read.pairs),
+            "data_hash": TrainingSet.read(training_set).data_hash,
+            "method": "adapter",
+            "seconds": 2.0,
+            "pairs_per_s": 50.0,
+            "device": "cpu",
+            "stopped_early": False,
+        }
+        if self.dies:
+            raise Killed
+        if not output.exists():
+            base = ModelFolder.read(self.bench.home.settings.models_dir / "tiny")
+            if told["lambda"]:
+                build_adapter(output, base, exchange(self.bench.home.encoder_of("tiny"), "car", "dog"))
+            output.mkdir(exist_ok=True)
+            write_provenance(output, base, **told)
+        return Finetuned.of(output, told)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
+    """Two documents a noun, one of a car and one of a dog; whoever asks for a vehicle wants the puppy."""
+    bench = Workbench.open(tmp_path / "home", tiny_model)
+    filler = random.Random(0)
+    words = [word for word in WORDS.split() if word not in NOUNS]
+    for kind in ("car", "dog"):
+        bench.put(
+            *(
+                page(f"{kind}-{noun}", f"A {kind}. {noun} {' '.join(filler.sample(words, 6))}.", title="")
+                for noun in NOUNS
+            )
+        )
+    monkeypatch.setattr(type(bench.home.models), "source", lambda _self, version: tmp_path / version)
+    judged = [JudgedQuery(f"q-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[:60]]
+    bench.home.catalog.judgments.put(bench.collection, "default", judged)
+    asked = [Pair(f"automobile {noun}", f"dog-{noun}", 0, "human", 1.0, f"dog-{noun}") for noun in NOUNS[60:]]
+    bench.home.catalog.pairs.add(bench.collection, asked)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def tuner(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Tuner:
+    tuner = Tuner(bench)
+    monkeypatch.setattr(training, "finetune_in_subprocess", tuner)
+    return tuner
+
+
+def begun(bench: Workbench, plan: Plan = PLAN) -> TrainingRun:
+    return TrainingRun.begin(bench.home.settings, "default", plan.record())
+
+
+def trained(bench: Workbench, run: TrainingRun) -> TrainingReport:
+    return training.train(bench.home, bench.home.catalog.collections.get("default"), run)
+
+
+def versions(bench: Workbench) -> list[str]:
+    """The catalog's versions, each of which has its folder, and no folder is without one."""
+    known = sorted(record.version for record in bench.home.catalog.models.list())
+    assert known == sorted(info.version for info in bench.home.models.list_models())
+    return known
+
+
+def test_a_map_that_learned_what_readers_mean_is_better_and_may_be_promoted(bench: Workbench, tuner: Tuner) -> None:
+    found = trained(bench, begun(bench))
+    assert found.verdict == "better"
+    assert found.may_be_promoted
+    assert found.version.startswith("default-adapter-")
+    assert tuner.asked == [0.25, 0.5, 1.0]
+    assert [arm.arm.partition("@")[0] for arm in found.report.arms] == [
+        "hybrid", "hybrid", "embedding", "embedding", "reference-bm25", "keyword",
+    ]  # fmt: skip
+    assert found.comparison is not None
+    assert found.comparison.contrast.low > 0
+    assert found.embedding is not None
+    promote(bench.home, bench.collection, found.version)
+    assert bench.home.catalog.collections.get("default").config.model == found.version
+
+
+def test_where_dev_keeps_the_base_nothing_is_added_or_compared(bench: Workbench, tuner: Tuner) -> None:
+    tuner.found = LOST
+    found = trained(bench, begun(bench))
+    assert (found.verdict, found.version, found.may_be_promoted) == (KEEP_THE_BASE, "", False)
+    assert found.comparison is None
+    assert [arm.arm for arm in found.report.arms] == ["reference-bm25", "keyword", "embedding@tiny", "hybrid@tiny"]
+    assert versions(bench) == ["tiny"]
+
+
+def test_what_ranks_worse_is_added_for_whoever_wants_to_look_but_not_promoted(bench: Workbench, tuner: Tuner) -> None:
+    judged = [JudgedQuery(f"q-{noun}", f"vehicle {noun}", grades={f"car-{noun}": 1}) for noun in NOUNS[:60]]
+    bench.home.catalog.judgments.put(bench.collection, "default", judged, replace=True)
+    found = trained(bench, begun(bench))
+    assert (found.verdict, found.may_be_promoted) == ("worse", False)
+    with pytest.raises(PromotionRefused):
+        promote(bench.home, bench.collection, found.version)
+
+
+def test_no_pair_of_a_document_that_judges_is_trained_on(bench: Workbench, tuner: Tuner) -> None:
+    extra = Pair("the puppy", f"dog-{NOUNS[0]}", 0, "human", 1.0, f"dog-{NOUNS[0]}")
+    bench.home.catalog.pairs.add(bench.collection, [extra])
+    run = begun(bench)
+    trained(bench, run)
+    training_set = TrainingSet.read(run.training_set)
+    wanted = {f"dog-{noun}" for noun in NOUNS[:60]}
+    assert wanted.isdisjoint(pair.group for pair in training_set.pairs)
+    assert wanted.isdisjoint(query.group for query in training_set.dev)
+    assert run.decided("split")["left_out"] == {"of a document that test queries want": 1}
+
+
+def test_the_same_pairs_and_seed_give_the_same_set_whatever_was_trained_before(bench: Workbench, tuner: Tuner) -> None:
+    hashes = set()
+    for _ in range(2):
+        run = begun(bench)
+        trained(bench, run)
+        hashes.add(TrainingSet.read(run.training_set).data_hash)
+    assert len(hashes) == 1
+    assert len(versions(bench)) == 2  # the base, and the one version that both trainings are
+
+
+@pytest.mark.parametrize("step", ["assembled", "_version", "_embed", "_compared", "_canary", "_report"])
+def test_killed_at_any_step_it_goes_on_to_the_same_report(
+    bench: Workbench, tuner: Tuner, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(bench)
+    owner: Any = Preparation if step == "assembled" else training._Training
+    original: Callable[..., object] = getattr(owner, step)
+
+    def killed(*arguments: object) -> object:
+        original(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, killed)
+        with pytest.raises(Killed):
+            trained(bench, run)
+    unfinished = TrainingRun.unfinished(bench.home.settings, "default")
+    assert unfinished == run
+    found = trained(bench, unfinished)
+    assert found.verdict == "better"
+    assert TrainingRun(run.path).is_done
+    assert versions(bench) == sorted(["tiny", found.version])
+
+
+def test_killed_while_tuning_the_set_is_not_made_again(bench: Workbench, tuner: Tuner) -> None:
+    run = begun(bench)
+    tuner.dies = True
+    with pytest.raises(Killed):
+        trained(bench, run)
+    before = TrainingSet.read(run.training_set).data_hash
+    bench.home.catalog.pairs.delete(bench.collection)  # what happens meanwhile changes nothing
+    tuner.dies = False
+    assert trained(bench, run).verdict == "better"
+    assert TrainingSet.read(run.training_set).data_hash == before
+
+
+def test_an_interrupted_training_says_how_it_goes_on(
+    bench: Workbench, tuner: Tuner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> Finetuned:
+        raise TrainingInterrupted("interrupted; --resume")
+
+    monkeypatch.setattr(training, "finetune_in_subprocess", interrupted)
+    run = begun(bench)
+    with pytest.raises(TrainingInterrupted, match="--resume"):
+        trained(bench, run)
+    assert TrainingRun.unfinished(bench.home.settings, "default") == run
+
+
+def test_the_report_lies_in_the_folder_of_the_run(bench: Workbench, tuner: Tuner) -> None:
+    run = begun(bench)
+    trained(bench, run)
+    assert run.report.read_text().startswith("<!DOCTYPE html>")
+    assert run.report.with_suffix(".json").is_file()
+
+
+def test_too_few_pairs_are_refused_with_what_became_of_the_others(bench: Workbench, tuner: Tuner) -> None:
+    bench.home.catalog.pairs.delete(bench.collection)
+    few = [Pair(f"the {noun}", f"dog-{noun}", 0, "human", 1.0, "") for noun in NOUNS[50:80]]
+    bench.home.catalog.pairs.add(bench.collection, few)
+    with pytest.raises(UsageError, match=r"10 of a document that test queries want.*tandem pairs import"):
+        trained(bench, begun(bench))
+
+
+def test_a_source_that_has_no_pairs_is_named(bench: Workbench, tuner: Tuner) -> None:
+    plan = Plan("tiny", "tiny", "default", SETTINGS, sources=("click",))
+    with pytest.raises(UsageError, match=r"There is no pair of click \(there are: human\)"):
+        trained(bench, begun(bench, plan))
+
+
+def test_a_plan_comes_back_as_it_was() -> None:
+    plan = Plan("b", "s", "j", TrainingSettings(matryoshka=(64, 32)), ("human",), 9, 60.0, (0.5,), "c/n", 0.02)
+    assert Plan.of(plan.record()) == plan
+
+
+def test_at_most_so_many_pairs_are_drawn_those_from_elsewhere_first_and_groups_evenly() -> None:
+    mined = [Pair(f"q{n}", f"d{n % 5}", 0, "mined:title", 1.0, f"d{n % 5}") for n in range(50)]
+    brought = [Pair("asked", "other", 0, "human", 1.0, "other")]
+    drawn = Plan("b", "s", "j", max_pairs=11).drawn([*mined, *brought])
+    assert brought[0] in drawn
+    counts = Counter(pair.document for pair in drawn if pair.is_mined)
+    assert counts == dict.fromkeys(["d0", "d1", "d2", "d3", "d4"], 2)

@@ -1,0 +1,48 @@
+"""tandem finetune"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from indexer.progress import duration
+from retrieval.console import HomeOption, JsonOption, print_json, print_line
+from retrieval.models import ModelStore
+from retrieval.settings import Settings
+from retrieval.types import JsonValue
+from trainer.commands.training_progress import TrainingLine
+
+
+def finetune(
+    training_set: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A training set, as `tandem pairs export` writes it.")
+    ],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Where the tuned model goes: a folder to be made.")],
+    base: Annotated[
+        Path | None, typer.Option("--base", metavar="FOLDER", help="The base's folder, if it cannot be found by name.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fine-tune on an exported training set, on a machine that needs no catalog."""
+    from trainer.finetuning import finetune_in_subprocess
+    from trainer.training_set import TrainingSet
+
+    line = TrainingLine()
+    models = ModelStore(Settings.from_environment(home=home))
+    found = base or models.source(TrainingSet.read(training_set).base_name)
+    try:
+        tuned = finetune_in_subprocess(training_set, found, output, resume=resume, on_progress=line.telling().tuning)
+    finally:
+        line.close()
+    body: dict[str, JsonValue] = {"output": str(output), **tuned.provenance}
+    if as_json:
+        print_json(body)
+        return
+    print_line(f"nDCG@10 on dev: {', '.join(f'{value:.4f} with {share} of it' for share, value in tuned.dev.items())}")
+    print_line(f"{tuned.pairs} pairs, {duration(tuned.seconds)} on {tuned.device}")
+    if tuned.keeps_base:
+        print_line("The base is as good as anything that was trained: there is nothing to add.")
+    else:
+        print_line(f"`tandem models add {output}` makes it a version, there where the collection is.")

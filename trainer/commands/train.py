@@ -1,0 +1,192 @@
+"""tandem train"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from indexer.progress import duration
+from retrieval.catalog import Collection
+from retrieval.console import (
+    DEFAULT,
+    CollectionOption,
+    HomeOption,
+    JsonOption,
+    note,
+    opened,
+    print_json,
+    print_line,
+    table,
+)
+from retrieval.home import Home
+from retrieval.types import JsonValue
+from trainer.commands.asked import JudgmentsOption
+from trainer.commands.reports import check_report, write_report
+from trainer.commands.training_options import (
+    BatchOption,
+    EpochsOption,
+    HowToTrain,
+    Limits,
+    MatryoshkaOption,
+    MaxPairsOption,
+    MethodOption,
+    NegativesOption,
+    RateOption,
+    SeedOption,
+    SourcesOption,
+    judged_by,
+)
+from trainer.commands.training_progress import TrainingLine
+from trainer.findings import MINIMUM_EFFECT
+
+if TYPE_CHECKING:
+    from trainer.training_findings import TrainingReport
+    from trainer.training_run import TrainingRun
+
+
+def train(
+    context: typer.Context,
+    method: MethodOption = "full",
+    judgments: JudgmentsOption = None,
+    sources: SourcesOption = "",
+    max_pairs: MaxPairsOption = None,
+    budget: Annotated[
+        float, typer.Option(min=0, metavar="MINUTES", help="Take only so many pairs that tuning ends within; 0: all.")
+    ] = 60.0,
+    curve: Annotated[
+        bool, typer.Option("--curve/--no-curve", help="Tune on a quarter and on half of the pairs too.")
+    ] = True,
+    epochs: EpochsOption = None,
+    learning_rate: RateOption = None,
+    batch_size: BatchOption = None,
+    negatives: NegativesOption = None,
+    matryoshka: MatryoshkaOption = "",
+    seed: SeedOption = 0,
+    canary: Annotated[
+        str,
+        typer.Option(
+            metavar="[COLLECTION/]NAME",
+            help="A judgment set of general queries; none asks nothing. [queries mined from Python's documentation]",
+        ),
+    ] = "",
+    minimum_effect: Annotated[
+        float, typer.Option(min=0.0, max=0.5, help="The least difference of nDCG@10 worth having.")
+    ] = MINIMUM_EFFECT,
+    promote: Annotated[bool, typer.Option("--promote", help="Promote the tuned model if its verdict allows.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be trained on, and how long it takes.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training that was stopped last.")] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="HTML", help="Write the report here too, and the same as JSON.")
+    ] = None,
+    home: HomeOption = None,
+    collection: CollectionOption = DEFAULT,
+    as_json: JsonOption = False,
+) -> None:
+    """Fine-tune the embedding model on pairs of the collection, and say whether it is worth it."""
+    if report is not None:
+        check_report(report)
+    how = HowToTrain(method, sources, max_pairs, epochs, learning_rate, batch_size, negatives, matryoshka, seed)
+    limits = Limits(budget, canary, minimum_effect, curve=curve)
+    with opened(context, home) as opened_home:
+        target = opened_home.catalog.collections.get(collection)
+        if dry_run:
+            _foretell(opened_home, target, how, limits, judgments, as_json=as_json)
+            return
+        found, page = _resumed(opened_home, target) if resume else _begun(opened_home, target, how, limits, judgments)
+        body = _body(found, page)
+        if report is not None:
+            write_report(report, page.read_text(encoding="utf-8"), body)
+        if promote and found.may_be_promoted:
+            body["promoted"] = _promote(opened_home, target, found.version)
+    if as_json:
+        print_json(body)
+    else:
+        _print(found, page)
+
+
+def _begun(
+    home: Home, collection: Collection, how: HowToTrain, limits: Limits, judgments: str | None
+) -> "tuple[TrainingReport, Path]":
+    """Begin a training and carry it out; return what came of it, and where its page is."""
+    from trainer.training_run import TrainingRun, alone
+
+    _, name = judged_by(home, collection, judgments)
+    plan = how.plan(home, collection, name, limits)
+    with alone(home.settings, collection.name):
+        return _carried_out(home, collection, TrainingRun.begin(home.settings, collection.name, plan.record()))
+
+
+def _resumed(home: Home, collection: Collection) -> "tuple[TrainingReport, Path]":
+    from trainer.training_run import TrainingRun, alone
+
+    with alone(home.settings, collection.name):
+        return _carried_out(home, collection, TrainingRun.unfinished(home.settings, collection.name))
+
+
+def _carried_out(home: Home, collection: Collection, run: "TrainingRun") -> "tuple[TrainingReport, Path]":
+    from trainer.train import train as carry_out
+
+    line = TrainingLine()
+    try:
+        return carry_out(home, collection, run, line.telling()), run.report
+    finally:
+        line.close()
+
+
+def _foretell(
+    home: Home, collection: Collection, how: HowToTrain, limits: Limits, judgments: str | None, *, as_json: bool
+) -> None:
+    """Print what would be trained on, and how long it takes."""
+    from trainer.forecast import forecast
+
+    judged, name = judged_by(home, collection, judgments)
+    line = TrainingLine()
+    found = forecast(home, collection, judged, how.plan(home, collection, name, limits), line.telling())
+    line.close()
+    if as_json:
+        print_json(asdict(found))
+        return
+    table([[source, str(count)] for source, count in found.sources.items()], ["SOURCE", "PAIRS"])
+    print_line(f"{found.dev_queries} queries choose, {found.test_queries} judge.")
+    for reason, count in found.left_out.items():
+        print_line(f"Left out {count}: {reason}")
+    took = ", ".join(f"{name} {duration(seconds)}" for name, seconds in found.seconds.items())
+    print_line(f"About {duration(sum(found.seconds.values()))}: {took}; the evaluation comes on top.")
+
+
+def _promote(home: Home, collection: Collection, version: str) -> dict[str, JsonValue]:
+    from indexer.promotion import promote
+
+    note(f"Promoting {version}")
+    return asdict(promote(home, collection, version))
+
+
+def _body(found: "TrainingReport", page: Path) -> dict[str, JsonValue]:
+    from trainer.report.training import training_json
+
+    return {**training_json(found), "report": str(page)}
+
+
+def _print(found: "TrainingReport", page: Path) -> None:
+    from trainer.report.training_story import headline, how_sure, was_it_worth_it, what_it_cost, what_next
+
+    measures = list(found.report.arms[0].measures)
+    rows = [[arm.arm, *(f"{arm.measures[name]:.4f}" for name in measures)] for arm in found.report.arms]
+    table(rows, ["ARM", *(name.upper() for name in measures)])
+    print_line()
+    print_line(headline(found))
+    for title, said in (
+        ("Was it worth it?", was_it_worth_it(found)),
+        ("How sure is that?", how_sure(found)),
+        ("What did it cost?", what_it_cost(found)),
+        ("What to do next:", what_next(found)),
+    ):
+        print_line()
+        print_line(title)
+        for sentence in said:
+            print_line(f"- {sentence}")
+    print_line()
+    print_line(f"Report: {page}")

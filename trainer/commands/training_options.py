@@ -1,0 +1,123 @@
+"""What `tandem train` and `tandem pairs export` are told alike: how to train, on which pairs, judged by what."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retrieval.catalog import Collection
+from retrieval.errors import NotFound, UsageError
+from retrieval.home import Home
+from trainer.commands.asked import asked
+from trainer.findings import MINIMUM_EFFECT
+
+if TYPE_CHECKING:
+    from trainer.evaluation_set import EvaluationSet
+    from trainer.training_plan import Plan
+    from trainer.training_set import TrainingSettings
+
+MethodOption = Annotated[
+    str,
+    typer.Option(
+        "--method", help="full: every weight; lora: changes of low rank; adapter: a map of the queries, in seconds."
+    ),
+]
+SourcesOption = Annotated[
+    str,
+    typer.Option("--sources", metavar="SOURCE,...", help="Only pairs of these sources, such as human,mined:title."),
+]
+MaxPairsOption = Annotated[int | None, typer.Option("--max-pairs", min=1, help="At most so many pairs.")]
+EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="How often every pair is seen.")]
+RateOption = Annotated[float | None, typer.Option("--learning-rate", help="By default the method's.")]
+BatchOption = Annotated[int | None, typer.Option("--batch-size", min=2, help="Pairs told apart at once.")]
+NegativesOption = Annotated[int | None, typer.Option("--negatives", min=0, help="Hard negatives a pair.")]
+MatryoshkaOption = Annotated[
+    str,
+    typer.Option("--matryoshka", metavar="SIZE,...", help="Let the first so many dimensions serve by themselves too."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Decides splits, batches and samples.")]
+
+NO_JUDGMENTS = (
+    "Collection {name!r} has no judged queries, and nothing is trained that nobody could judge. Bring queries with the "
+    "documents that answer them: `tandem judgments import --queries FILE --qrels FILE -c {name}`; or make some of the "
+    "documents: `tandem judgments mine -c {name}`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HowToTrain:
+    """The options' values; None leaves a setting at its default."""
+
+    method: str
+    sources: str
+    max_pairs: int | None
+    epochs: int | None
+    learning_rate: float | None
+    batch_size: int | None
+    negatives: int | None
+    matryoshka: str
+    seed: int
+
+    def settings(self) -> "TrainingSettings":
+        """Return the settings; raises UsageError for a value that nothing can be trained with."""
+        from trainer.training_set import Method, TrainingSettings
+
+        if self.method not in list(Method):
+            raise UsageError(f"--method {self.method!r} is unknown; choose one of {', '.join(Method)}.")
+        chosen: dict[str, Any] = {
+            name: value
+            for name in ("epochs", "learning_rate", "batch_size", "negatives")
+            if (value := getattr(self, name)) is not None
+        }
+        return TrainingSettings(
+            method=Method(self.method), matryoshka=_sizes(self.matryoshka), seed=self.seed, **chosen
+        )
+
+    def plan(self, home: Home, collection: Collection, judgments: str, limits: "Limits | None" = None) -> "Plan":
+        """Return a plan; raises ModelError where the collection has no model."""
+        from trainer.training_plan import CURVE, MAX_PAIRS, Plan, starting_point
+
+        limits = limits or Limits()
+        return Plan(
+            base=collection.config.model,
+            start=starting_point(home, collection),
+            judgments=judgments,
+            settings=self.settings(),
+            sources=_listed(self.sources),
+            max_pairs=self.max_pairs or MAX_PAIRS,
+            budget_s=60 * limits.budget_minutes,
+            curve=CURVE if limits.curve else (),
+            canary=limits.canary,
+            minimum_effect=limits.minimum_effect,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a training may take, and what its verdict is held to."""
+
+    budget_minutes: float = 0.0
+    canary: str = ""
+    minimum_effect: float = MINIMUM_EFFECT
+    curve: bool = False
+
+
+def judged_by(home: Home, collection: Collection, name: str | None) -> "tuple[EvaluationSet, str]":
+    """Return the collection's judgment set and its name; UsageError says how to get one where there is none."""
+    if name is None and not home.catalog.judgments.list(collection):
+        raise UsageError(NO_JUDGMENTS.format(name=collection.name))
+    try:
+        return asked(None, home.catalog, collection, name)
+    except NotFound as error:
+        raise UsageError(str(error)) from None
+
+
+def _listed(written: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in written.split(",") if part.strip()))
+
+
+def _sizes(written: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in _listed(written))
+    except ValueError:
+        raise UsageError(f"--matryoshka {written!r} is not a list of whole numbers; write 256,128,64.") from None

@@ -1,0 +1,54 @@
+"""Verdicts are kept in the catalog, so that a promotion can ask for one."""
+
+from indexer.promotion import verdict_key
+from retrieval.catalog import Catalog, Collection
+from retrieval.catalog.verdicts import KeptVerdict
+from retrieval.types import JsonValue
+from trainer.canary import Canary
+from trainer.findings import Report
+
+
+def keep_verdict(catalog: Catalog, collection: Collection, report: Report, canary: Canary | None = None) -> None:
+    """Keep what was said of each comparison of two models that was declared on a named judgment set.
+
+    A canary that was not asked again stays with the verdict that it was asked for.
+    """
+    if not report.judgments:
+        return
+    for found in (one for one in report.comparisons if _version(one.a) and _version(one.b)):
+        contrast = found.contrast
+        evidence: dict[str, JsonValue] = {
+            "effect": contrast.effect,
+            "interval": [contrast.low, contrast.high],
+            "p": contrast.adjusted_p,
+            "queries": contrast.queries,
+            "sources": dict(report.sources),
+            "minimum_effect": report.minimum_effect,
+        }
+        if asked := _canary(canary) or _known_canary(catalog, collection, found.a, found.b):
+            evidence["canary"] = asked
+        key = verdict_key(catalog, collection, _version(found.a), _version(found.b))
+        kept = KeptVerdict(found.a, found.b, report.judgments, key, found.verdict.value, evidence)
+        catalog.verdicts.put(collection, kept)
+
+
+def _canary(canary: Canary | None) -> JsonValue:
+    if canary is None:
+        return None
+    contrast = canary.contrast
+    return {
+        "name": canary.name,
+        "effect": contrast.effect,
+        "interval": [contrast.low, contrast.high],
+        "queries": contrast.queries,
+        "vetoed": canary.is_vetoed,
+    }
+
+
+def _known_canary(catalog: Catalog, collection: Collection, a: str, b: str) -> JsonValue:
+    known = (kept.evidence.get("canary") for kept in catalog.verdicts.about(collection, b) if kept.a == a)
+    return next((canary for canary in known if canary), None)
+
+
+def _version(arm: str) -> str:
+    return arm.partition("@")[2]

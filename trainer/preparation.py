@@ -1,0 +1,160 @@
+"""From a collection to a training set: mine, choose, split, and make every pair ready; what is decided is recorded."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.catalog import Collection
+from retrieval.catalog.pairs import MINED
+from retrieval.errors import UsageError
+from retrieval.home import Home
+from retrieval.types import FloatArray, JsonValue
+from trainer.dev_set import dev_set
+from trainer.evaluation_set import EvaluationSet
+from trainer.finetuning import estimate_in_subprocess
+from trainer.hard_negatives import Drawing
+from trainer.hard_negatives import prepared as with_negatives
+from trainer.mining import SETTING, keep, mine_pairs
+from trainer.pair_audit import concerns
+from trainer.pairs.legs import Legs
+from trainer.splits import Groups, Split, split
+from trainer.telling import Telling
+from trainer.training_findings import PairCounts
+from trainer.training_plan import Plan
+from trainer.training_run import TrainingRun
+from trainer.training_set import MANIFEST, BaseVectors, HalfArray, Method, TrainingPair, TrainingSet
+
+LEAST_PAIRS, LEAST_DEV = 32, 5
+"""Fewer pairs to train on, or queries to choose by, are no training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The judged queries that judge, and what became of the pairs."""
+
+    test: EvaluationSet
+    counts: PairCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What is to be made ready: the pairs of a collection, for a plan, apart from what judges it."""
+
+    home: Home
+    collection: Collection
+    judged: EvaluationSet
+    plan: Plan
+    telling: Telling
+
+    def into(self, run: TrainingRun) -> Prepared:
+        """Write the training set of a run, unless it is there, and return what was decided about it.
+
+        Raises UsageError where too few pairs are left to train on.
+        """
+        if not run.training_set.exists():
+            found = self.split()
+            training_set = self.assembled(found)
+            run.decide("split", {**found.record(), "test": list(found.test.queries), "concerns": [*concerns(found)]})
+            run.decide("dropped", self._dropped())
+            self._within_budget(training_set, run.path).write(run.training_set)
+        return self._decided(run)
+
+    def split(self) -> Split:
+        """Mine pairs, and part those to train on from those to choose by and from what judges; raises UsageError."""
+        catalog, settings, sources = self.home.catalog, self.plan.settings, self.plan.sources
+        if not sources or any(source.startswith(MINED) for source in sources):
+            self.telling.step(f"Mining pairs from {self.collection.name}")
+            mined = mine_pairs(self.home, self.collection, seed=settings.seed, on_progress=self.telling.pairs)
+            keep(self.home, self.collection, mined)
+        pairs = self.plan.chosen(catalog.pairs.list(self.collection))
+        found = split(pairs, self.judged, self._groups(), language=self.collection.config.language, seed=settings.seed)
+        found = replace(found, train=self.plan.drawn(found.train))
+        for concern in concerns(found):
+            self.telling.step(f"Warning: {concern}")
+        if len(found.train) < LEAST_PAIRS or len({pair.query for pair in found.dev}) < LEAST_DEV:
+            raise UsageError(_too_few(found, len(pairs)))
+        return found
+
+    def assembled(self, found: Split) -> TrainingSet:
+        """Return the training set of a split, with hard negatives and the base's vectors of every text in it."""
+        self.telling.step(f"Drawing hard negatives for {len(found.train)} pairs")
+        plan, settings, groups = self.plan, self.plan.settings, self._groups().of
+        based = replace(self.collection, config=replace(self.collection.config, model=plan.start))
+        ready = with_negatives(
+            self.home,
+            based,
+            found.train,
+            drawing=Drawing(settings.negatives, settings.seed, settings.margin),
+            groups=groups,
+            on_progress=self.telling.pairs,
+        )
+        legs = Legs.of(self.home, based, groups, self.telling.pairs)
+        dev = dev_set(legs, found.dev)
+        is_adapter = settings.method is Method.ADAPTER
+        vectors = BaseVectors(
+            queries=_half(ready.query_vectors),
+            passages=_half(ready.passage_vectors),
+            negatives=_half(ready.negative_vectors),
+            dev_queries=_half(legs.asked([query.query for query in dev.queries]).vectors) if is_adapter else None,
+            dev_passages=_half(legs.vectors.of(dev.passages)) if is_adapter else None,
+        )
+        pairs = [
+            TrainingPair(pair.query, passage, negatives, pair.source, pair.weight, groups[pair.document])
+            for pair, passage, negatives in zip(ready.pairs, ready.passages, ready.negatives, strict=True)
+        ]
+        fingerprint = self.home.catalog.models.get(plan.start).fingerprint
+        return TrainingSet(plan.start, fingerprint, settings, pairs, dev.queries, dev.passages, vectors, found.record())
+
+    def _groups(self) -> Groups:
+        return Groups.read(self.home.catalog.documents.all(self.collection), seed=self.plan.settings.seed)
+
+    def _dropped(self) -> Mapping[str, int]:
+        mining = self.home.catalog.collections.setting(self.collection, SETTING) or {}
+        return dict(mining.get("dropped", {}))
+
+    def _within_budget(self, training_set: TrainingSet, scratch: Path) -> TrainingSet:
+        """Return the set with no more pairs than can be trained on within the plan's budget."""
+        plan = self.plan
+        if not plan.budget_s:
+            return training_set
+        self.telling.step("Taking a few steps to see how long it will take")
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            draft = Path(folder) / "set"
+            training_set.write(draft)
+            takes_s = estimate_in_subprocess(draft, self.home.models.source(plan.start)).seconds * (1 + sum(plan.curve))
+        if takes_s <= plan.budget_s:
+            return training_set
+        cut = training_set.share(plan.budget_s / takes_s)
+        self.telling.step(
+            f"Training on {len(cut.pairs)} of {len(training_set.pairs)} pairs: all of them would take "
+            f"{takes_s / 60:.0f} minutes, and --budget allows {plan.budget_s / 60:g}"
+        )
+        return cut
+
+    def _decided(self, run: TrainingRun) -> Prepared:
+        known: dict[str, JsonValue] = run.decided("split") or {}
+        manifest = json.loads((run.training_set / MANIFEST).read_text(encoding="utf-8"))
+        counts = PairCounts(
+            sources=manifest["sources"],
+            dropped=run.decided("dropped") or {},
+            left_out=known["left_out"],
+            held_out=known["held_out"],
+            concerns=known["concerns"],
+        )
+        return Prepared(self.judged.only(known["test"]), counts)
+
+
+def _too_few(found: Split, pairs: int) -> str:
+    left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items()) or "none"
+    return (
+        f"{len(found.train)} pairs are left to train on and {len(found.dev)} to choose by, of {pairs} (left out: "
+        f"{left_out}); at least {LEAST_PAIRS} and {LEAST_DEV} are needed. Bring more: `tandem pairs import`."
+    )
+
+
+def _half(vectors: FloatArray) -> HalfArray:
+    return vectors.astype(np.float16)

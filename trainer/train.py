@@ -1,0 +1,177 @@
+"""A training from pairs to verdict: mine, split, tune, embed, compare. Killed anywhere, it goes on where it was."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from indexer.promotion import embed
+from retrieval.catalog import Collection
+from retrieval.home import Home
+from retrieval.types import Mode
+from trainer.arms import REFERENCE, Arm
+from trainer.canary import Canary
+from trainer.canary_sets import ask_canary
+from trainer.compare import Declared, compare
+from trainer.evaluation_set import EvaluationSet
+from trainer.findings import Report
+from trainer.finetuning import Finetuned, finetune_in_subprocess
+from trainer.keeping import keep_verdict
+from trainer.learning_curve import CurvePoint
+from trainer.preparation import Preparation, Prepared
+from trainer.report.training import training_html, training_json
+from trainer.telling import Telling
+from trainer.training_findings import Choice, TrainingReport
+from trainer.training_plan import Plan
+from trainer.training_run import TrainingRun
+
+HELD_OUT = ", held out"
+"""What is added to the name of a judgment set of which only a part judges."""
+
+
+def train(home: Home, collection: Collection, run: TrainingRun, telling: Telling | None = None) -> TrainingReport:
+    """Carry a run out to its report, which is written into its folder; a run that was stopped goes on.
+
+    Raises TrainingInterrupted when told to stop, UsageError where there is too little to train on, and what the steps
+    raise.
+    """
+    plan = Plan.of(run.plan)
+    judged = EvaluationSet.of(home.catalog.judgments.get(collection, plan.judgments), plan.judgments)
+    found = _Training(home, collection, judged, plan, run, telling or Telling()).to_the_end()
+    run.report.write_text(training_html(found), encoding="utf-8")
+    body = json.dumps(training_json(found), ensure_ascii=False, indent=2)
+    run.report.with_suffix(".json").write_text(body + "\n", encoding="utf-8")
+    run.finish()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """One training at work. `judged` is the judgment set that the plan names, whole."""
+
+    home: Home
+    collection: Collection
+    judged: EvaluationSet
+    plan: Plan
+    run: TrainingRun
+    telling: Telling
+
+    def to_the_end(self) -> TrainingReport:
+        """Do every step that is not done yet, and return what came of it."""
+        with self._timed("pairs"):
+            about = Preparation(self.home, self.collection, self.judged, self.plan, self.telling)
+            ready = about.into(self.run)
+        tuned = [self._tuned(share) for share in (*self.plan.curve, 1.0)]
+        version = self._version(tuned[-1])
+        if version:
+            self._embed(version)
+        with self._timed("evaluation"):
+            report = self._compared(ready, version)
+            canary = self._canary(version) if version else None
+        found = self._report(ready, tuned, version, report, canary)
+        if version:
+            keep_verdict(self.home.catalog, self.collection, report, canary)
+        return found
+
+    def _tuned(self, share: float) -> Finetuned:
+        """Fine-tune on a share of the pairs, unless that is done."""
+        output = self.run.tuned if share == 1 else self.run.share(share)
+        if not output.exists():
+            self.telling.step(f"Fine-tuning on {'all' if share == 1 else f'{100 * share:.0f} % of'} pairs")
+        base = self.home.models.source(self.plan.start)
+        return finetune_in_subprocess(
+            self.run.training_set, base, output, share=share, resume=True, on_progress=self.telling.tuning
+        )
+
+    def _version(self, tuned: Finetuned) -> str:
+        """Return the version that the tuned model is, added now if it was not; "" where the base is kept."""
+        if tuned.keeps_base:
+            return ""
+        name = f"{self.collection.name}-{self.plan.settings.method}-{tuned.provenance['data_hash'][:8]}"
+        if self.run.decided("version") != name:
+            self.telling.step(f"Adding the tuned model as {name}")
+            with self._timed("export"):
+                self.home.register(self.home.models.add_model(tuned.folder, name))
+            self.run.decide("version", name)
+        return name
+
+    def _embed(self, version: str) -> None:
+        self.telling.step(f"Embedding {self.collection.name} with {version}")
+        with self._timed("embedding"):
+            embed(self.home, self.collection, version, self.telling.embedding)
+
+    def _compared(self, ready: Prepared, version: str) -> Report:
+        """Measure the arms of the base, and compare them with those of the tuned model if there is one."""
+        embedding, hybrid = (
+            [Arm(mode.value, model) for model in (self.plan.base, version) if model]
+            for mode in (Mode.EMBEDDING, Mode.HYBRID)
+        )
+        whole = ready.test.queries.keys() == self.judged.queries.keys()
+        declared = Declared(
+            pairs=[(hybrid[0], hybrid[1])] if version else [],
+            shown=[Arm(REFERENCE), Arm(Mode.KEYWORD.value), *embedding, *hybrid],
+            name=self.plan.judgments + ("" if whole else HELD_OUT),
+            minimum_effect=self.plan.minimum_effect,
+            explored=[(embedding[0], embedding[1])] if version else [],
+        )
+        return compare(
+            self.home,
+            self.collection,
+            ready.test,
+            declared,
+            on_arm=lambda arm: self.telling.step(f"Ranking with {arm}"),
+        )
+
+    def _canary(self, version: str) -> Canary | None:
+        self.telling.step("Asking what has nothing to do with the collection")
+        return ask_canary(
+            self.home,
+            self.collection,
+            self.plan.canary,
+            (self.plan.base, version),
+            minimum_effect=self.plan.minimum_effect,
+            on_embedded=self.telling.embedding,
+        )
+
+    def _report(
+        self, ready: Prepared, tuned: Sequence[Finetuned], version: str, report: Report, canary: Canary | None
+    ) -> TrainingReport:
+        last = tuned[-1]
+        explored = report.comparisons[1:]
+        took = self.run.decided("seconds") or {}
+        return TrainingReport(
+            report=replace(report, comparisons=report.comparisons[:1]),
+            embedding=explored[0] if explored else None,
+            base=self.plan.base,
+            version=version,
+            method=self.plan.settings.method.value,
+            choice=Choice(last.share, last.dev, last.curve, last.dev_queries),
+            pairs=ready.counts,
+            curve=[_point(share, one) for share, one in zip((*self.plan.curve, 1.0), tuned, strict=True)],
+            canary=canary,
+            seconds={
+                **{name: took[name] for name in ("pairs",) if name in took},
+                "fine-tuning": last.seconds,
+                **({"learning curve": sum(one.seconds for one in tuned[:-1])} if len(tuned) > 1 else {}),
+                **{name: took[name] for name in took if name != "pairs"},
+            },
+            pairs_per_s=last.pairs_per_s or 0.0,
+            device=last.device,
+            settings=self.plan.record(),
+        )
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        """Add the time that a step takes to what it took before it was interrupted."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            took = self.run.decided("seconds") or {}
+            self.run.decide("seconds", {**took, step: took.get(step, 0.0) + time.monotonic() - started})
+
+
+def _point(share: float, tuned: Finetuned) -> CurvePoint:
+    ndcg = tuned.dev[f"{tuned.share:g}"]
+    return CurvePoint(share, tuned.pairs, ndcg, tuned.gain, tuned.gain_error, tuned.share, tuned.seconds)
