@@ -52,6 +52,7 @@ def compare(
     """Say whether arm B is better than arm A, worse, no different, or whether nobody can tell yet."""
     from trainer.compare import Declared
     from trainer.compare import compare as run_comparison
+    from trainer.keeping import keep_verdict
 
     if report is not None:
         check_report(report)
@@ -71,6 +72,7 @@ def compare(
                 "it, once for each model, which may take minutes"
             )
         found = run_comparison(opened_home, target, judged, declared, on_arm=lambda arm: note(f"Ranking with {arm}"))
+        keep_verdict(opened_home.catalog, target, found)
     if report is not None:
         from trainer.report import html, to_json
 
