@@ -24,14 +24,14 @@ from benchmarks.homes import exported_model
 from retrieval.encoder import OnnxEncoder
 from retrieval.model_finding import find_source, hub_id
 from retrieval.settings import DEFAULT_MODEL
-from trainer.contrastive import device_name, run_steps, schedule_of
-from trainer.pace import Pace
-from trainer.progress import Reporter
-from trainer.ranking import Ranking
-from trainer.ranking_trainer import arguments, dataset, prompts
+from trainer.finetuning.contrastive import device_name, run_steps, schedule_of
+from trainer.finetuning.pace import Pace
+from trainer.finetuning.progress import Reporter
+from trainer.finetuning.ranking import Ranking
+from trainer.finetuning.ranking_trainer import arguments, dataset, prompts
+from trainer.finetuning.tuned_model import TunedModel, prepare
+from trainer.finetuning.workplace import Plan, Workplace
 from trainer.training_set import BaseVectors, DevQuery, HalfArray, TrainingPair, TrainingSet, TrainingSettings
-from trainer.tuned_model import TunedModel, prepare
-from trainer.workplace import Plan, Workplace
 
 NAME = "training_loop"
 TARGET = 0.9

@@ -23,16 +23,17 @@ from sentence_transformers import SentenceTransformer
 
 from retrieval.model_source import SourceModel
 from tests.tiny_transformer import build_tiny_transformer, tiny_training_set
-from trainer import contrastive, dry_run, finetune, memory, tuned_model  # noqa: F401
-from trainer.batches import Schedule
-from trainer.dev_ranking import dev_values
-from trainer.progress import Reporter
-from trainer.ranking import Ranking, encode
-from trainer.ranking_loss import PairDetails, pair_loss, ranking_loss
-from trainer.ranking_trainer import RankingTrainer, prompts
+from trainer import finetune
+from trainer.finetuning import contrastive, dry_run, memory, tuned_model  # noqa: F401
+from trainer.finetuning.batches import Schedule
+from trainer.finetuning.dev_ranking import dev_values
+from trainer.finetuning.progress import Reporter
+from trainer.finetuning.ranking import Ranking, encode
+from trainer.finetuning.ranking_loss import PairDetails, pair_loss, ranking_loss
+from trainer.finetuning.ranking_trainer import RankingTrainer, prompts
+from trainer.finetuning.tuned_model import TunedModel, prepare
+from trainer.finetuning.workplace import Plan, Workplace
 from trainer.training_set import Method, TrainingSet, TrainingSettings
-from trainer.tuned_model import TunedModel, prepare
-from trainer.workplace import Plan, Workplace
 
 Hook = Callable[[ExitStack], object]
 SHORT = TrainingSettings(epochs=2, batch_size=8, learning_rate=3e-3, evaluations=3)
@@ -300,7 +301,7 @@ class Scenarios:
         with Workplace(self.root / "held", Plan("", "", 1.0), resume=False):
             held = run(
                 *[self.root / "whole.set", self.base, self.root / "held"],
-                hook=lambda stack: stack.enter_context(patch("trainer.workplace._WAIT_S", 0.1)),
+                hook=lambda stack: stack.enter_context(patch("trainer.finetuning.workplace._WAIT_S", 0.1)),
             )
         without = tiny_training_set(self.base, replace(SHORT, negatives=0))
         one_group = replace(without, pairs=[replace(pair, group="one") for pair in without.pairs])

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from trainer.batches import BatchPlan, Schedule, clusters_of, evenly
+from trainer.finetuning.batches import BatchPlan, Schedule, clusters_of, evenly
 from trainer.training_set import TrainingPair
 
 

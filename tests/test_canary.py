@@ -10,9 +10,9 @@ from retrieval.encoder import OnnxEncoder
 from retrieval.errors import NotFound
 from tests.homes import Workbench, page
 from tests.tiny_model import build_tiny_model
-from trainer import canary
-from trainer.canary import STANDARD_LIBRARY, judged_canary, standard_library_canary
-from trainer.canary_sets import NONE, ask_canary
+from trainer.training import canary
+from trainer.training.canary import STANDARD_LIBRARY, judged_canary, standard_library_canary
+from trainer.training.canary_sets import NONE, ask_canary
 
 
 @pytest.fixture(autouse=True)

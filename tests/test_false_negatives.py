@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trainer.false_negatives import Candidates
+from trainer.finetuning.false_negatives import Candidates
 from trainer.training_set import BaseVectors, TrainingPair, TrainingSet, TrainingSettings
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.tiny_transformer import build_tiny_transformer, tiny_training_set
 from trainer.finetuning import Finetuned, TrainingInterrupted, estimate_in_subprocess, finetune_in_subprocess
-from trainer.progress import Progress, Stage
+from trainer.finetuning.progress import Progress, Stage
 from trainer.training_set import Method, TrainingSettings
 
 pytestmark = pytest.mark.skipif(

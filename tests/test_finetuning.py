@@ -10,7 +10,7 @@ import pytest
 
 from retrieval.errors import ModelError, TandemError
 from trainer.finetuning import TrainingInterrupted, estimate_in_subprocess, finetune_in_subprocess
-from trainer.progress import Progress, Reporter, Stage, Stopped
+from trainer.finetuning.progress import Progress, Reporter, Stage, Stopped
 
 PROGRESS = {"stage": "training", "step": 3, "steps": 9, "seconds_left": 41.5, "ndcg": 0.5}
 RESULT = {

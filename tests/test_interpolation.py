@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from trainer.dev_ranking import dev_values
-from trainer.interpolation import chosen, gain_error, mixed
-from trainer.pace import Pace, Work
+from trainer.finetuning.dev_ranking import dev_values
+from trainer.finetuning.interpolation import chosen, gain_error, mixed
+from trainer.finetuning.pace import Pace, Work
 
 
 def test_weights_are_mixed_name_by_name_and_the_ends_are_exact() -> None:

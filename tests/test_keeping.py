@@ -9,7 +9,7 @@ from retrieval.catalog import Catalog, Collection, ModelRecord
 from tests.test_report import COMPARISON, REPORT
 from tests.test_training_report import FORGOT, FOUND
 from trainer.findings import Verdict
-from trainer.keeping import keep_verdict
+from trainer.training.keeping import keep_verdict
 
 ONE = replace(REPORT, comparisons=(COMPARISON,))
 

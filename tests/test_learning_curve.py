@@ -2,9 +2,9 @@
 
 from retrieval.catalog.pairs import Pair
 from trainer.evaluation_set import EvaluationSet
-from trainer.learning_curve import CurvePoint, outlook
-from trainer.pair_audit import concerns
 from trainer.splits import Split
+from trainer.training.learning_curve import CurvePoint, outlook
+from trainer.training.pair_audit import concerns
 
 
 def point(share: float, gain: float, *, error: float = 0.002, weight: float = 0.5) -> CurvePoint:

@@ -11,10 +11,10 @@ from safetensors.numpy import load_file
 
 from retrieval.errors import UsageError
 from tests.tiny_transformer import build_tiny_transformer, tiny_training_set
-from trainer.progress import Reporter
-from trainer.query_adapter import Batch, batch_loss, batches_of, fitted, mapped, tune_map
+from trainer.finetuning.progress import Reporter
+from trainer.finetuning.query_adapter import Batch, batch_loss, batches_of, fitted, mapped, tune_map
+from trainer.finetuning.workplace import Plan, Workplace
 from trainer.training_set import Method, TrainingSet, TrainingSettings
-from trainer.workplace import Plan, Workplace
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,10 @@ from tests.homes import Workbench, page
 from tests.tiny_model import WORDS, build_adapter, exchange, write_provenance
 from trainer import train as training
 from trainer.finetuning import Finetuned, TrainingInterrupted
-from trainer.preparation import Preparation
-from trainer.training_findings import KEEP_THE_BASE, TrainingReport
-from trainer.training_plan import Plan
-from trainer.training_run import TrainingRun
+from trainer.training.findings import KEEP_THE_BASE, TrainingReport
+from trainer.training.plan import Plan
+from trainer.training.preparation import Preparation
+from trainer.training.run import TrainingRun
 from trainer.training_set import Method, TrainingSet, TrainingSettings
 
 NOUNS = sorted(set(WORDS.split()))[::4][:120]

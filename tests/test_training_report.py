@@ -7,12 +7,12 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.test_report import COMPARISON, CONTRAST, EVIL, REPORT, evil_report
-from trainer.canary import Canary
 from trainer.findings import Contrast, Verdict
-from trainer.learning_curve import CurvePoint
 from trainer.report.training import training_html, training_json
 from trainer.report.training_story import headline, how_sure, was_it_worth_it, what_it_cost, what_next
-from trainer.training_findings import KEEP_THE_BASE, Choice, PairCounts, TrainingReport
+from trainer.training.canary import Canary
+from trainer.training.findings import KEEP_THE_BASE, Choice, PairCounts, TrainingReport
+from trainer.training.learning_curve import CurvePoint
 
 FORGOT = replace(CONTRAST, effect=-0.04, low=-0.06, high=-0.02)
 HELD = replace(CONTRAST, effect=-0.002, low=-0.006, high=0.002)

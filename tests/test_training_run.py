@@ -6,8 +6,8 @@ import pytest
 
 from retrieval.errors import ModelError, UsageError
 from retrieval.settings import Settings
-from trainer import training_run
-from trainer.training_run import TrainingRun, alone
+from trainer.training import run as training_run
+from trainer.training.run import TrainingRun, alone
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ from retrieval.model_folder import Precision
 from retrieval.model_source import SourceModel
 from retrieval.trained_model import FORMAT
 from retrieval.types import JsonValue
-from trainer.interpolation import gain_error
-from trainer.outcome import Outcome
-from trainer.progress import INTERRUPTED, Progress, Reporter, Stage, Stopped
+from trainer.finetuning.interpolation import gain_error
+from trainer.finetuning.outcome import Outcome
+from trainer.finetuning.progress import INTERRUPTED, Progress, Reporter, Stage, Stopped
+from trainer.finetuning.workplace import Plan, Workplace, finished
 from trainer.training_set import Method, TrainingSet, settings_record
-from trainer.workplace import Plan, Workplace, finished
 
 _LIBRARIES = ("tandem-search", "torch", "sentence-transformers", "transformers", "peft", "accelerate", "numpy", "scipy")
 _NEEDS = (
@@ -127,11 +127,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tuned(source: SourceModel, training_set: TrainingSet, place: Workplace, reporter: Reporter) -> Outcome:
     if training_set.settings.method is Method.ADAPTER:
-        from trainer.query_adapter import tune_map
+        from trainer.finetuning.query_adapter import tune_map
 
         return tune_map(training_set, place, reporter)
     try:
-        from trainer.contrastive import tune_weights
+        from trainer.finetuning.contrastive import tune_weights
     except ImportError as error:
         raise ModelError(_NEEDS.format(error=error)) from None
     return tune_weights(source, training_set, place, reporter)
@@ -143,11 +143,11 @@ def estimate(task: Task) -> JsonValue:
     source = base_of(training_set, task.base)
     training_set = training_set.share(task.share)
     if training_set.settings.method is Method.ADAPTER:
-        from trainer.query_adapter import estimated_seconds
+        from trainer.finetuning.query_adapter import estimated_seconds
 
         return {"seconds": estimated_seconds(training_set), "steps": 0, "pairs": len(training_set.pairs)}
     try:
-        from trainer.dry_run import dry_run
+        from trainer.finetuning.dry_run import dry_run
     except ImportError as error:
         raise ModelError(_NEEDS.format(error=error)) from None
     return dry_run(source, training_set)

@@ -11,20 +11,20 @@ from retrieval.catalog import Collection
 from retrieval.home import Home
 from retrieval.types import Mode
 from trainer.arms import REFERENCE, Arm
-from trainer.canary import Canary
-from trainer.canary_sets import ask_canary
 from trainer.compare import Declared, compare
 from trainer.evaluation_set import EvaluationSet
 from trainer.findings import Report
 from trainer.finetuning import Finetuned, finetune_in_subprocess
-from trainer.keeping import keep_verdict
-from trainer.learning_curve import CurvePoint
-from trainer.preparation import Preparation, Prepared
 from trainer.report.training import training_html, training_json
-from trainer.telling import Telling
-from trainer.training_findings import Choice, TrainingReport
-from trainer.training_plan import Plan
-from trainer.training_run import TrainingRun
+from trainer.training.canary import Canary
+from trainer.training.canary_sets import ask_canary
+from trainer.training.findings import Choice, TrainingReport
+from trainer.training.keeping import keep_verdict
+from trainer.training.learning_curve import CurvePoint
+from trainer.training.plan import Plan
+from trainer.training.preparation import Preparation, Prepared
+from trainer.training.run import TrainingRun
+from trainer.training.telling import Telling
 
 HELD_OUT = ", held out"
 """What is added to the name of a judgment set of which only a part judges."""

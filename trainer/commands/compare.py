@@ -52,7 +52,7 @@ def compare(
     """Say whether arm B is better than arm A, worse, no different, or whether nobody can tell yet."""
     from trainer.compare import Declared
     from trainer.compare import compare as run_comparison
-    from trainer.keeping import keep_verdict
+    from trainer.training.keeping import keep_verdict
 
     if report is not None:
         check_report(report)

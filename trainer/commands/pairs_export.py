@@ -42,7 +42,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write all that a training reads into a folder, so that `tandem finetune` can train on it elsewhere."""
-    from trainer.preparation import Preparation
+    from trainer.training.preparation import Preparation
 
     if folder.exists():
         raise UsageError(f"{folder} exists; remove it or name another folder.")

@@ -41,8 +41,8 @@ from trainer.commands.training_progress import TrainingLine
 from trainer.findings import MINIMUM_EFFECT
 
 if TYPE_CHECKING:
-    from trainer.training_findings import TrainingReport
-    from trainer.training_run import TrainingRun
+    from trainer.training.findings import TrainingReport
+    from trainer.training.run import TrainingRun
 
 
 def train(
@@ -111,7 +111,7 @@ def _begun(
     home: Home, collection: Collection, how: HowToTrain, limits: Limits, judgments: str | None
 ) -> "tuple[TrainingReport, Path]":
     """Begin a training and carry it out; return what came of it, and where its page is."""
-    from trainer.training_run import TrainingRun, alone
+    from trainer.training.run import TrainingRun, alone
 
     _, name = judged_by(home, collection, judgments)
     plan = how.plan(home, collection, name, limits)
@@ -120,7 +120,7 @@ def _begun(
 
 
 def _resumed(home: Home, collection: Collection) -> "tuple[TrainingReport, Path]":
-    from trainer.training_run import TrainingRun, alone
+    from trainer.training.run import TrainingRun, alone
 
     with alone(home.settings, collection.name):
         return _carried_out(home, collection, TrainingRun.unfinished(home.settings, collection.name))
@@ -140,7 +140,7 @@ def _foretell(
     home: Home, collection: Collection, how: HowToTrain, limits: Limits, judgments: str | None, *, as_json: bool
 ) -> None:
     """Print what would be trained on, and how long it takes."""
-    from trainer.forecast import forecast
+    from trainer.training.forecast import forecast
 
     judged, name = judged_by(home, collection, judgments)
     line = TrainingLine()

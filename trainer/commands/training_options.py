@@ -13,7 +13,7 @@ from trainer.findings import MINIMUM_EFFECT
 
 if TYPE_CHECKING:
     from trainer.evaluation_set import EvaluationSet
-    from trainer.training_plan import Plan
+    from trainer.training.plan import Plan
     from trainer.training_set import TrainingSettings
 
 MethodOption = Annotated[
@@ -75,7 +75,7 @@ class HowToTrain:
 
     def plan(self, home: Home, collection: Collection, judgments: str, limits: "Limits | None" = None) -> "Plan":
         """Return a plan; raises ModelError where the collection has no model."""
-        from trainer.training_plan import CURVE, MAX_PAIRS, Plan, starting_point
+        from trainer.training.plan import CURVE, MAX_PAIRS, Plan, starting_point
 
         limits = limits or Limits()
         return Plan(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from indexer.progress import duration
 
 if TYPE_CHECKING:
+    from trainer.finetuning.progress import Progress as Tuning
     from trainer.pairs.vectors import Progress as Passages
-    from trainer.progress import Progress as Tuning
-    from trainer.telling import Telling
+    from trainer.training.telling import Telling
 
 EVERY_S = 10.0
 
@@ -24,7 +24,7 @@ class TrainingLine:
 
     def telling(self) -> "Telling":
         """Return this line as a training tells it things."""
-        from trainer.telling import Telling
+        from trainer.training.telling import Telling
 
         return Telling(self.step, self._pairs, self._tuning, self._embedding)
 

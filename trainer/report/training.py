@@ -9,7 +9,7 @@ from trainer.report.markup import Html, foreign, joined, number, prose, table, t
 from trainer.report.page import Part, key_figures, page, parts, sentences
 from trainer.report.plots import Row, intervals
 from trainer.report.training_story import headline, how_sure, was_it_worth_it, what_it_cost, what_next
-from trainer.training_findings import TrainingReport
+from trainer.training.findings import TrainingReport
 
 _ERRORS = 2.0
 """Standard errors that the learning curve's whiskers reach to either side: about 95 %."""

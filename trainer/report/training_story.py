@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from trainer.findings import Comparison, Verdict
-from trainer.learning_curve import outlook
 from trainer.report.figures import duration, interval, points, queries
 from trainer.report.next_steps import next_steps
 from trainer.report.reading import all_mined, mined
-from trainer.training_findings import TrainingReport
+from trainer.training.findings import TrainingReport
+from trainer.training.learning_curve import outlook
 
 MANY_DROPPED = 0.5
 

@@ -13,7 +13,7 @@ from typing import IO
 
 from retrieval.errors import ModelError, TandemError
 from retrieval.types import JsonValue
-from trainer.progress import INTERRUPTED, Progress, Stage
+from trainer.finetuning.progress import INTERRUPTED, Progress, Stage
 
 _OFFLINE = {
     "HF_HUB_OFFLINE": "1",

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from retrieval.errors import UsageError
 from retrieval.query_map import QUERY_MAP, TENSOR
 from retrieval.types import FloatArray
-from trainer.batches import BatchPlan, clusters_of
-from trainer.dev_ranking import dev_values
-from trainer.false_negatives import Candidates
-from trainer.interpolation import LAMBDAS, mixed
-from trainer.outcome import Outcome
-from trainer.progress import Progress, Reporter, Stage
+from trainer.finetuning.batches import BatchPlan, clusters_of
+from trainer.finetuning.dev_ranking import dev_values
+from trainer.finetuning.false_negatives import Candidates
+from trainer.finetuning.interpolation import LAMBDAS, mixed
+from trainer.finetuning.outcome import Outcome
+from trainer.finetuning.progress import Progress, Reporter, Stage
+from trainer.finetuning.workplace import Workplace
 from trainer.training_set import TrainingSet
-from trainer.workplace import Workplace
 
 STRENGTHS: Sequence[float] = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 """From near the identity to far from it; dev chooses one."""

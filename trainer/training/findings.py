@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from retrieval.types import JsonValue
-from trainer.canary import Canary
 from trainer.findings import Comparison, Report, Verdict
-from trainer.learning_curve import CurvePoint
+from trainer.training.canary import Canary
+from trainer.training.learning_curve import CurvePoint
 
 KEEP_THE_BASE = "keep the base"
 """Said instead of a verdict where no weight of the tuned model was better than the base on dev."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.types import JsonValue
-from trainer.interpolation import chosen
+from trainer.finetuning.interpolation import chosen
 
 
 @dataclass(frozen=True, slots=True)

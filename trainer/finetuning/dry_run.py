@@ -11,14 +11,14 @@ import torch
 
 from retrieval.model_source import SourceModel
 from retrieval.types import JsonValue
-from trainer.batches import Schedule
-from trainer.contrastive import MIXTURES, device_name, mini_batch_of, schedule_of
-from trainer.memory import on_device
-from trainer.ranking import SLICE, encode, tokens_of
-from trainer.ranking_loss import pair_loss
-from trainer.ranking_trainer import candidate_columns
+from trainer.finetuning.batches import Schedule
+from trainer.finetuning.contrastive import MIXTURES, device_name, mini_batch_of, schedule_of
+from trainer.finetuning.memory import on_device
+from trainer.finetuning.ranking import SLICE, encode, tokens_of
+from trainer.finetuning.ranking_loss import pair_loss
+from trainer.finetuning.ranking_trainer import candidate_columns
+from trainer.finetuning.tuned_model import TunedModel, prepare
 from trainer.training_set import TrainingSet
-from trainer.tuned_model import TunedModel, prepare
 
 
 def dry_run(source: SourceModel, training_set: TrainingSet) -> dict[str, JsonValue]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from trainer.finetuning.progress import Progress
 from trainer.pairs.vectors import OnProgress, silent
-from trainer.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

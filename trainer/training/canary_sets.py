@@ -9,10 +9,10 @@ from retrieval.encoder import OnnxEncoder
 from retrieval.home import Home
 from retrieval.types import Mode
 from trainer.arms import Arm
-from trainer.canary import Canary, judged_canary, standard_library_canary
 from trainer.clusters import clusters_of
 from trainer.evaluate import evaluate
 from trainer.evaluation_set import EvaluationSet
+from trainer.training.canary import Canary, judged_canary, standard_library_canary
 
 NONE = "none"
 """Asks nothing."""

@@ -11,18 +11,18 @@ import torch
 
 from retrieval.errors import ModelError, UsageError
 from retrieval.model_source import SourceModel
-from trainer.batches import BatchPlan, Schedule, clusters_of
-from trainer.interpolation import LAMBDAS, mixed
-from trainer.memory import is_out_of_memory, mini_batch_for
-from trainer.outcome import Outcome
-from trainer.pace import Pace
-from trainer.progress import Reporter, Stage
-from trainer.ranking import Ranking, lengths
-from trainer.ranking_loss import pair_loss
-from trainer.ranking_trainer import RankingTrainer, candidate_columns
+from trainer.finetuning.batches import BatchPlan, Schedule, clusters_of
+from trainer.finetuning.interpolation import LAMBDAS, mixed
+from trainer.finetuning.memory import is_out_of_memory, mini_batch_for
+from trainer.finetuning.outcome import Outcome
+from trainer.finetuning.pace import Pace
+from trainer.finetuning.progress import Reporter, Stage
+from trainer.finetuning.ranking import Ranking, lengths
+from trainer.finetuning.ranking_loss import pair_loss
+from trainer.finetuning.ranking_trainer import RankingTrainer, candidate_columns
+from trainer.finetuning.tuned_model import TunedModel, Weights, half_while_training, prepare
+from trainer.finetuning.workplace import Workplace
 from trainer.training_set import TrainingSet
-from trainer.tuned_model import TunedModel, Weights, half_while_training, prepare
-from trainer.workplace import Workplace
 
 MIXTURES = [share for share in LAMBDAS if 0 < share < 1]
 

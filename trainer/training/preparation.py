@@ -13,19 +13,19 @@ from retrieval.catalog.pairs import MINED
 from retrieval.errors import UsageError
 from retrieval.home import Home
 from retrieval.types import FloatArray, JsonValue
-from trainer.dev_set import dev_set
 from trainer.evaluation_set import EvaluationSet
 from trainer.finetuning import estimate_in_subprocess
 from trainer.hard_negatives import Drawing
 from trainer.hard_negatives import prepared as with_negatives
 from trainer.mining import SETTING, keep, mine_pairs
-from trainer.pair_audit import concerns
 from trainer.pairs.legs import Legs
 from trainer.splits import Groups, Split, split
-from trainer.telling import Telling
-from trainer.training_findings import PairCounts
-from trainer.training_plan import Plan
-from trainer.training_run import TrainingRun
+from trainer.training.dev_set import dev_set
+from trainer.training.findings import PairCounts
+from trainer.training.pair_audit import concerns
+from trainer.training.plan import Plan
+from trainer.training.run import TrainingRun
+from trainer.training.telling import Telling
 from trainer.training_set import MANIFEST, BaseVectors, HalfArray, Method, TrainingPair, TrainingSet
 
 LEAST_PAIRS, LEAST_DEV = 32, 5

@@ -8,7 +8,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from trainer.tuned_model import TunedModel
+from trainer.finetuning.tuned_model import TunedModel
 
 SHARE = 0.5
 """Of the memory that is available, what the activations of a batch may take; the rest is for all else."""

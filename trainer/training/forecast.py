@@ -11,10 +11,10 @@ from retrieval.catalog import Collection
 from retrieval.home import Home
 from trainer.evaluation_set import EvaluationSet
 from trainer.finetuning import estimate_in_subprocess
-from trainer.pair_audit import concerns
-from trainer.preparation import Preparation
-from trainer.telling import Telling
-from trainer.training_plan import Plan
+from trainer.training.pair_audit import concerns
+from trainer.training.plan import Plan
+from trainer.training.preparation import Preparation
+from trainer.training.telling import Telling
 from trainer.training_set import Method
 
 SAMPLE = 64

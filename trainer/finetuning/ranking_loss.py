@@ -23,7 +23,7 @@ from sentence_transformers.util import cos_sim
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from trainer.false_negatives import Candidates
+from trainer.finetuning.false_negatives import Candidates
 from trainer.training_set import TrainingSet
 
 

@@ -12,12 +12,12 @@ from sentence_transformers.base.sampler import DefaultBatchSampler
 from torch import nn
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from trainer.batches import Schedule
-from trainer.pace import Work
-from trainer.ranking import Ranking
+from trainer.finetuning.batches import Schedule
+from trainer.finetuning.pace import Work
+from trainer.finetuning.ranking import Ranking
+from trainer.finetuning.tuned_model import TunedModel
+from trainer.finetuning.workplace import Workplace
 from trainer.training_set import TrainingSet, TrainingSettings
-from trainer.tuned_model import TunedModel
-from trainer.workplace import Workplace
 
 WARMUP = 0.1
 """The share of steps in which the learning rate rises; it falls to 0 in the others."""

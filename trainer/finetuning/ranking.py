@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from retrieval.types import FloatArray
-from trainer.batches import Schedule
-from trainer.dev_ranking import dev_values
-from trainer.pace import Pace, Work
-from trainer.progress import Progress, Reporter, Stage
+from trainer.finetuning.batches import Schedule
+from trainer.finetuning.dev_ranking import dev_values
+from trainer.finetuning.pace import Pace, Work
+from trainer.finetuning.progress import Progress, Reporter, Stage
+from trainer.finetuning.tuned_model import TunedModel
+from trainer.finetuning.workplace import Workplace
 from trainer.training_set import TrainingSet
-from trainer.tuned_model import TunedModel
-from trainer.workplace import Workplace
 
 SLICE = 64
 """Texts that are encoded between two looks at whether to stop."""

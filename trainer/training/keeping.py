@@ -4,8 +4,8 @@ from indexer.promotion import verdict_key
 from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.verdicts import KeptVerdict
 from retrieval.types import JsonValue
-from trainer.canary import Canary
 from trainer.findings import Report
+from trainer.training.canary import Canary
 
 
 def keep_verdict(catalog: Catalog, collection: Collection, report: Report, canary: Canary | None = None) -> None:

@@ -1,0 +1,1 @@
+"""The steps around a fine-tuning: what is trained on, what judges it, and what came of it."""
