@@ -5,12 +5,13 @@ change twice does no harm, and a change is marked only after the store has flush
 """
 
 import logging
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+from indexer.candidates import wanted_vectors
+from indexer.carrying import CARRIED, Carried, Carrier, CatalogLedger, Ledger, MemoryLedger, as_json, complete
+from indexer.identity import identity, new_identity
 from indexer.moments import record_moments
 from retrieval.catalog import Catalog, Change, Collection, Operation, StoredChunk
 from retrieval.keyword import Bm25
@@ -33,28 +34,47 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How points are made from chunks: BM25's parameters, and which models' vectors they carry."""
+    """How points are made from chunks: BM25's parameters, and which models' vectors they carry.
+
+    `fingerprints` are those of passages; `active` is the one that searches use, empty for a collection without a model.
+    """
 
     bm25: Bm25
     fingerprints: tuple[str, ...]
+    active: str = ""
 
 
 class IndexOwner:
     """Applies the catalog's changes to the one index of a collection. Not thread-safe: one caller at a time."""
 
-    def __init__(self, catalog: Catalog, collection: Collection, store: Store, *, cursor: int | None = None) -> None:
-        """`cursor` is for an index that each process has its own copy of: the last change its copy holds."""
+    def __init__(
+        self,
+        catalog: Catalog,
+        collection: Collection,
+        store: Store,
+        *,
+        cursor: int | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
+        """`cursor` is for an index that each process has its own copy of: the last change its copy holds.
+
+        `ledger` knows which models' vectors such a copy holds; of an index on disk, the catalog does.
+        """
         self.catalog = catalog
         self.collection = collection
         self.store = store
+        self.carrier = Carrier(catalog, collection, store, ledger or CatalogLedger(catalog, collection))
         self._cursor = cursor
         self._is_measured = False  # of what another process left, nothing is known yet
 
-    def apply_pending(self, on_progress: OnProgress | None = None, *, more_to_come: bool = False) -> int:
+    def apply_pending(
+        self, on_progress: OnProgress | None = None, *, more_to_come: bool = False, carry: bool = True
+    ) -> int:
         """Apply every pending change, oldest first, and return how many; each batch is flushed, then marked.
 
         With `more_to_come`, chunks are not weighed again for a mean length that is still changing a little, and moments
-        are taken again only when their chunks have doubled.
+        are taken again only when their chunks have doubled. With `carry`, the index then carries what it is to carry;
+        while more is to come, a batch of that.
         """
         applied = 0
         is_busy = more_to_come or bool(self._next())
@@ -71,7 +91,21 @@ class IndexOwner:
         if applied or not self._is_measured:
             self._measure(applied, more_to_come=more_to_come)
             self._is_measured = not more_to_come
+        if carry:
+            self.carry_some() if more_to_come else self.carry()
         return applied
+
+    def carry(self, on_put: Callable[[int], None] = lambda _: None) -> None:
+        """Make the index carry the vectors it is to carry, and no others; `on_put` hears of each batch put."""
+        while (put := self.carry_some()) is not None:
+            on_put(put)
+
+    def carry_some(self, limit: int | None = None) -> int | None:
+        """Do a batch of that, of `limit` chunks, and return how many vectors it put; None for nothing left to do."""
+        put = self.carrier.step(limit)
+        if put:
+            self._add_uncompacted(put)
+        return put
 
     def _next(self) -> list[Change]:
         if self._cursor is None:
@@ -83,9 +117,11 @@ class IndexOwner:
         wanted = [key for key, operation in last.items() if operation is Operation.UPSERT]
         present = self.catalog.chunks.stored(self.collection, wanted)
         gone = set(last) - {chunk.id for chunk in present}  # an upsert whose chunk was deleted since is a deletion
+        made = points(self.catalog, recipe(self.catalog, self.collection, self.store), present)
         self.store.delete(sorted(gone))
-        self.store.upsert(points(self.catalog, recipe(self.catalog, self.collection, self.store), present))
+        self.store.upsert(made)
         self.store.flush()
+        self.carrier.note_missing(made)
         self.catalog.changes.mark_indexed(self.collection, changes[-1].seq)
         if self._cursor is not None:
             self._cursor = changes[-1].seq
@@ -115,6 +151,7 @@ class IndexOwner:
         self.catalog.changes.redo_all(self.collection)  # first: an emptied index must not pass for a complete one
         self.store.clear()
         self.store.flush()
+        self.catalog.collections.put_setting(self.collection, CARRIED, _carried_by_empty(self))
         self.apply_pending(on_progress)
         return self.store.count()
 
@@ -134,15 +171,14 @@ class IndexOwner:
 
 
 def recipe(catalog: Catalog, collection: Collection, store: Store) -> Recipe:
-    """Return how this collection's points are made today, making room in the store for the active model's vectors."""
+    """Return how this collection's points are made today, making room in the store for the vectors they carry."""
     average_length = catalog.collections.setting(collection, "average_length") or catalog.chunks.lengths(collection)[1]
     config = catalog.collections.get(collection.name).config
-    fingerprints: tuple[str, ...] = ()
-    if config.model:
-        record = catalog.models.get(config.model)
-        store.add_vector(record.fingerprint, record.dimensions)
-        fingerprints = (record.fingerprint,)
-    return Recipe(Bm25(average_length, config.k1, config.b), fingerprints)
+    wanted = wanted_vectors(catalog, collection)
+    for name, size in wanted.items():
+        store.add_vector(name, size)
+    active = catalog.models.get(config.model).passage_fingerprint if config.model else ""
+    return Recipe(Bm25(average_length, config.k1, config.b), tuple(wanted), active)
 
 
 def points(catalog: Catalog, how: Recipe, chunks: Sequence[StoredChunk]) -> list[Point]:
@@ -162,11 +198,18 @@ def points(catalog: Catalog, how: Recipe, chunks: Sequence[StoredChunk]) -> list
     ]
 
 
-def fill(catalog: Catalog, collection: Collection, store: Store) -> None:
-    """Put every chunk of the collection into an empty store without touching the log: how a memory index is made."""
+def fill(catalog: Catalog, collection: Collection, store: Store) -> dict[str, Carried]:
+    """Put every chunk of the collection into an empty store without touching the log: how a memory index is made.
+
+    Return the states of its vectors.
+    """
     how = recipe(catalog, collection, store)
+    missing: set[str] = set()
     for chunks in catalog.chunks.all_stored(collection):
-        store.upsert(points(catalog, how, chunks))
+        made = points(catalog, how, chunks)
+        store.upsert(made)
+        missing.update(name for name in how.fingerprints for point in made if name not in point.vectors)
+    return {name: Carried(after=None, whole=name not in missing) for name in how.fingerprints}
 
 
 @contextmanager
@@ -207,8 +250,8 @@ def _owner(settings: Settings, catalog: Catalog, collection: Collection, store: 
         _make_current(settings, owner)
         return owner
     cursor = catalog.changes.last_seq(collection)  # first: a change made while filling is applied again, harmlessly
-    fill(catalog, collection, store)
-    owner = IndexOwner(catalog, collection, store, cursor=cursor)
+    ledger = MemoryLedger(fill(catalog, collection, store))
+    owner = IndexOwner(catalog, collection, store, cursor=cursor, ledger=ledger)
     if catalog.collections.setting(collection, "index") != _fresh(settings, owner):
         catalog.collections.put_setting(collection, "index", _fresh(settings, owner))
     return owner
@@ -217,42 +260,30 @@ def _owner(settings: Settings, catalog: Catalog, collection: Collection, store: 
 def _make_current(settings: Settings, owner: IndexOwner) -> None:
     """Rebuild an index that is new, was deleted, belongs to another catalog, or was made with other parameters."""
     expected = owner.catalog.collections.setting(owner.collection, "index")
-    found = {**_parameters(owner), "identity": _identity(settings, owner.collection)}
+    found = {**_parameters(owner), "identity": identity(settings, owner.collection)}
     if expected == found:
         return
     fresh = _fresh(settings, owner)
+    settings_of = owner.catalog.collections
     if expected is not None or owner.store.count():
         owner.rebuild()
-    owner.catalog.collections.put_setting(owner.collection, "index", fresh)
+        settings_of.put_setting(owner.collection, "index", fresh)
+    else:
+        settings_of.put_settings(owner.collection, {"index": fresh, CARRIED: _carried_by_empty(owner)})
+
+
+def _carried_by_empty(owner: IndexOwner) -> JsonValue:
+    """Return the states of the vectors of an index without a point: every point has each of them."""
+    return as_json(complete(wanted_vectors(owner.catalog, owner.collection)))
 
 
 def _fresh(settings: Settings, owner: IndexOwner) -> dict[str, JsonValue]:
     """Return what the catalog records of an index just made, giving it an identity of its own."""
     if settings.store == "memory":
         return {"identity": "memory"}
-    return {**_parameters(owner), "identity": _new_identity(settings, owner.collection)}
+    return {**_parameters(owner), "identity": new_identity(settings, owner.collection)}
 
 
 def _parameters(owner: IndexOwner) -> dict[str, JsonValue]:
     config = owner.collection.config
     return {"k1": config.k1, "b": config.b}
-
-
-def _identity_file(settings: Settings, collection: Collection) -> Path:
-    return settings.index_dir / collection.name / "identity"
-
-
-def _identity(settings: Settings, collection: Collection) -> str | None:
-    if settings.store == "qdrant":
-        return settings.qdrant_url
-    path = _identity_file(settings, collection)
-    return path.read_text().strip() if path.is_file() else None
-
-
-def _new_identity(settings: Settings, collection: Collection) -> str:
-    if settings.store == "qdrant":
-        return settings.qdrant_url
-    path = _identity_file(settings, collection)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(uuid.uuid4().hex)
-    return path.read_text()

@@ -28,7 +28,7 @@ COMMANDS = {
     ),
     "documents": ("indexer.commands.documents:documents", "List, show and delete documents."),
     "collections": ("indexer.commands.collections:collections", "List, create and delete collections."),
-    "models": ("indexer.commands.models:models", "List, add and show embedding models."),
+    "models": ("indexer.commands.models:models", "List, add, compare, promote, roll back and delete embedding models."),
 }
 
 

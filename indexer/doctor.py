@@ -80,7 +80,7 @@ def _examined(owner: IndexOwner, ids: Collection[int]) -> Diagnosis:
         diagnosis.extra.extend(sorted(stored.keys() - {point.id for point in expected}))
         for point in expected:
             diagnosis.checked += 1
-            diagnosis.unembedded.extend([point.id] if len(point.vectors) < len(how.fingerprints) else [])
+            diagnosis.unembedded.extend([point.id] if how.active and how.active not in point.vectors else [])
             _compare(point, stored.get(point.id), diagnosis)
     return diagnosis
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.candidates import wanted_vectors
 from retrieval.catalog import Catalog, Collection, Moments, TermMoments
 from retrieval.catalog.rows import in_batches
 from retrieval.keyword import Bm25
@@ -18,7 +19,8 @@ READ_AHEAD = 4_000
 def record_moments(catalog: Catalog, collection: Collection, changed: int, *, more_to_come: bool) -> bool:
     """Recompute the moments of both legs if enough chunks changed since they were taken; tell whether.
 
-    With `more_to_come`, enough is as many as there were.
+    With `more_to_come`, enough is as many as there were. Candidates have moments of their own, so that one that is
+    promoted is calibrated at once.
     """
     known = catalog.moments.get_terms(collection)
     if known and known.points and _is_fresh(known.points, changed, more_to_come=more_to_come):
@@ -28,10 +30,15 @@ def record_moments(catalog: Catalog, collection: Collection, changed: int, *, mo
     catalog.moments.put_terms(
         collection, term_moments_of(catalog, collection, Bm25(average_length, config.k1, config.b))
     )
-    fingerprint = catalog.models.get(config.model).fingerprint if config.model else ""
-    if fingerprint and (moments := moments_of(catalog, collection, fingerprint)):
-        catalog.moments.put(collection, fingerprint, moments)
+    for fingerprint in wanted_vectors(catalog, collection):
+        put_moments(catalog, collection, fingerprint)
     return True
+
+
+def put_moments(catalog: Catalog, collection: Collection, fingerprint: str) -> None:
+    """Record the moments of a model's vectors, if it has embedded anything."""
+    if moments := moments_of(catalog, collection, fingerprint):
+        catalog.moments.put(collection, fingerprint, moments)
 
 
 def _is_fresh(points: int, changed: int, *, more_to_come: bool) -> bool:

@@ -1,6 +1,7 @@
 """Make an index again from the catalog: nothing is parsed, and a model runs only for texts it never saw."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from indexer.fields import indexed_text
@@ -50,14 +51,25 @@ def reanalyze(catalog: Catalog, collection: Collection) -> int:
     return chunks
 
 
-def embed_missing(pipeline: "Pipeline") -> int:
-    """Embed every chunk that the collection's model has not embedded; return how many texts that were."""
+def embed_missing(pipeline: "Pipeline", on_embedded: Callable[[int], None] = lambda _: None) -> int:
+    """Embed every chunk that the pipeline's model has not embedded; return how many texts that were.
+
+    What is embedded is kept slice by slice, and `on_embedded` is called with how many are: killed, it goes on from
+    there.
+    """
     catalog, collection = pipeline.catalog, pipeline.collection
     embedded = 0
     for texts in catalog.chunks.all_texts(collection):
         wanted = {text.text_hash: text.chunk.embedding_text(text.title) for text in texts}
-        known = catalog.embeddings.known(pipeline.encoder.fingerprint, wanted)
+        known = catalog.embeddings.known(pipeline.encoder.passage_fingerprint, wanted)
         missing = {key: text for key, text in wanted.items() if key not in known}
-        pipeline.embed(missing)
+        before = embedded
+        pipeline.embed(missing, on_kept=lambda kept, before=before: on_embedded(before + kept))  # type: ignore[misc]  # bound now
         embedded += len(missing)
     return embedded
+
+
+def unembedded(catalog: Catalog, collection: Collection, fingerprint: str) -> set[str]:
+    """Return the hashes of the collection's texts that have no vector of this passage fingerprint."""
+    hashes = set(catalog.chunks.text_hashes(collection))
+    return hashes - catalog.embeddings.known(fingerprint, hashes)

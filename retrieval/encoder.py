@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from retrieval.errors import ModelError
 from retrieval.model_folder import GRAPH, TOKENIZER, ModelFolder
+from retrieval.query_map import QUERY_MAP, read_query_map
 from retrieval.types import FloatArray
 
 if TYPE_CHECKING:
@@ -45,7 +46,12 @@ class Encoder(TokenCounter, Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """What the vectors are: 16 hexadecimal characters."""
+        """Which model it is: 16 hexadecimal characters."""
+        ...
+
+    @property
+    def passage_fingerprint(self) -> str:
+        """What the vectors of passages are, and what they are kept under; equal for models that differ in queries."""
         ...
 
     @property
@@ -83,6 +89,7 @@ class OnnxEncoder:
         self._threads = threads or _cores()
         self._session = _session(folder, self._threads)
         self._inputs = _inputs(folder, self._session)
+        self._query_map = read_query_map(folder.path / QUERY_MAP, self.dimensions) if self._recipe.query_map else None
         self._bulk_session: InferenceSession | None = None
         self._making = Lock()
         self._workers = ThreadPoolExecutor(self._threads, thread_name_prefix="encoding")  # started when first needed
@@ -94,8 +101,13 @@ class OnnxEncoder:
 
     @property
     def fingerprint(self) -> str:
-        """What the vectors are: 16 hexadecimal characters."""
+        """Which model it is: 16 hexadecimal characters."""
         return self.folder.manifest.fingerprint
+
+    @cached_property
+    def passage_fingerprint(self) -> str:
+        """What the vectors of passages are, and what they are kept under."""
+        return self._recipe.passage_fingerprint
 
     @property
     def dimensions(self) -> int:
@@ -119,7 +131,8 @@ class OnnxEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> FloatArray:
         """Unit rows of shape (len(texts), dimensions); ModelError if the model gives no finite vector."""
-        return self._encode([self._recipe.query_prompt + text for text in texts])
+        vectors = self._encode([self._recipe.query_prompt + text for text in texts])
+        return vectors if self._query_map is None else self._unit(vectors @ self._query_map.T, rows=len(texts))
 
     def encode_passages(self, texts: Sequence[str]) -> FloatArray:
         """Unit rows of shape (len(texts), dimensions); ModelError if the model gives no finite vector."""
@@ -198,6 +211,11 @@ class OnnxEncoder:
         if not np.all(np.isfinite(lengths)) or np.any(lengths == 0):
             raise ModelError(f"{self.folder.path} gave a vector that is zero or not finite; use another model.")
         return np.asarray(vectors / lengths, dtype=np.float32)
+
+
+def plain_tokenizer_json(folder: ModelFolder) -> str:
+    """Return what `tokenizer_json` of the folder's encoder is, without loading the model."""
+    return str(_tokenizer(folder.path, folder.tokenizer_json()).to_str())
 
 
 def _inputs(folder: ModelFolder, session: "InferenceSession") -> dict[str, type[np.integer[Any]]]:

@@ -1,10 +1,12 @@
 """A home: one catalog, its models, and the collections in them. What every command and the service open first."""
 
 import threading
+from collections.abc import Set
 from concurrent.futures import Future, wait
 from dataclasses import replace
 
 from retrieval.catalog import Catalog, Collection, CollectionConfig, ModelRecord
+from retrieval.catalog.collections import ConfigChanged
 from retrieval.encoder import OnnxEncoder
 from retrieval.errors import FingerprintMismatch
 from retrieval.models import Exporter, ModelInfo, ModelStore
@@ -42,7 +44,11 @@ class Home:
         if collection.config.model:
             return collection, self.encoder(collection)
         record = self.register(self._default_model())
-        collection = self.catalog.collections.configure(collection, replace(collection.config, model=record.version))
+        try:
+            chosen = replace(collection.config, model=record.version)
+            collection = self.catalog.collections.configure(collection, chosen)
+        except ConfigChanged:  # by another process that chose a model first
+            return self.prepared(name, config)
         return collection, self.encoder(collection)
 
     def _default_model(self) -> ModelInfo:
@@ -53,18 +59,48 @@ class Home:
 
     def register(self, info: ModelInfo) -> ModelRecord:
         """Record a model of the models folder in the catalog."""
-        provenance = {"source": info.source, "exported_at": info.exported_at, "precision": info.precision}
-        return self.catalog.models.register(
-            ModelRecord(info.version, info.fingerprint, info.fingerprint, info.dimensions, str(info.path), provenance)
+        provenance = {
+            "source": info.source,
+            "exported_at": info.exported_at,
+            "precision": info.precision,
+            **({"training": info.provenance} if info.provenance else {}),
+        }
+        record = ModelRecord(
+            version=info.version,
+            fingerprint=info.fingerprint,
+            passage_fingerprint=info.passage_fingerprint,
+            dimensions=info.dimensions,
+            path=str(info.path),
+            provenance=provenance,
         )
+        return self.catalog.models.register(record)
+
+    def registered(self, version: str) -> ModelRecord:
+        """Return a version's record, made now for a folder whose adding was interrupted before; raises NotFound."""
+        known = {record.version: record for record in self.catalog.models.list()}
+        return known.get(version) or self.register(self.models.model(version))
 
     def encoder(self, collection: Collection) -> OnnxEncoder:
         """Load the collection's encoder, once; raises FingerprintMismatch if its files are another model's."""
-        return self.encoder_soon(collection).result()
+        return self.encoder_of(collection.config.model)
+
+    def encoder_of(self, version: str) -> OnnxEncoder:
+        """Load a version's encoder, once, as `encoder` does."""
+        return self.soon(version).result()
 
     def encoder_soon(self, collection: Collection) -> "Future[OnnxEncoder]":
         """Begin to load the collection's encoder in the background."""
-        version = collection.config.model
+        return self.soon(collection.config.model)
+
+    def keep_encoders(self, versions: Set[str]) -> None:
+        """Let go of loaded encoders of other versions; whoever uses one goes on, and the next caller loads it again."""
+        with self._lock:
+            for version in self._encoders.keys() - versions:
+                if self._encoders[version].done():
+                    del self._encoders[version]
+
+    def soon(self, version: str) -> "Future[OnnxEncoder]":
+        """Begin to load a version's encoder in the background."""
         with self._lock:
             if version not in self._encoders:
                 future: Future[OnnxEncoder] = Future()

@@ -1,30 +1,39 @@
 """An exported model on disk: model.onnx (with its weights beside it), tokenizer.json and the manifest tandem.json.
 
-The fingerprint names what the vectors are: equal fingerprints, comparable vectors. It depends on the weights, the
-tokenizer, the architecture and the recipe, and on nothing about the machine or the exporter.
+The fingerprint names the model: equal fingerprints, equal vectors of queries and passages. It depends on the weights,
+the tokenizer, the architecture and the recipe, and on nothing about the machine or the exporter. The passage
+fingerprint names the passages' vectors alone: an adapter, which only maps queries, shares it with its base.
+
+A model that was trained here keeps what it was exported from in source/, to be trained further or moved.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
 from retrieval.errors import FingerprintMismatch, ModelError
 from retrieval.onnx_files import external_files
+from retrieval.query_map import QUERY_MAP
+from retrieval.types import JsonValue
 
 MANIFEST = "tandem.json"
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
+SOURCE = "source"
 FORMAT = 1
 
 _MAX_JSON_BYTES = 1_000_000
 _MAX_TOKENIZER_BYTES = 100_000_000
 _QUICK_DIGEST_BYTES = 4_000_000
+_MAX_PROVENANCE_BYTES = 200_000
+_MAX_PROVENANCE_DEPTH = 12
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -40,7 +49,8 @@ class Recipe:
     """How a text becomes a vector, besides the weights.
 
     `pooling` is mean or cls where the encoder pools, else the name of what the graph itself does. `weights`,
-    `tokenizer` and `config` are SHA-256 digests of what the model was exported from.
+    `tokenizer` and `config` are SHA-256 digests of what the model was exported from; `query_map` is that of the map of
+    queries, empty for a model without one.
     """
 
     weights: str
@@ -52,12 +62,21 @@ class Recipe:
     passage_prompt: str
     max_tokens: int
     precision: Precision
+    query_map: str = ""
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal characters of SHA-256 over every field."""
-        canonical = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        """16 hexadecimal characters of SHA-256 over every field; what names the model."""
+        told = asdict(self)
+        if not self.query_map:
+            del told["query_map"]  # models without one keep the fingerprint they had before there were any
+        canonical = json.dumps(told, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def passage_fingerprint(self) -> str:
+        """What names the vectors of passages: the fingerprint without the map of queries."""
+        return replace(self, query_map="").fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +93,8 @@ class Manifest:
 
     `optimized` means that the graph was optimised when it was exported and is loaded as it stands. `parity` is the
     smallest cosine to sentence-transformers on the sample texts, or None where nothing was compared. `stamp` tells
-    whether a local source folder has changed since.
+    whether a local source folder has changed since. `provenance` is what its training said of itself, empty for a model
+    that was not trained by Tandem.
     """
 
     name: str
@@ -89,6 +109,7 @@ class Manifest:
     parity: float | None = None
     stamp: str = ""
     exporter: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, JsonValue] = field(default_factory=dict)
     format: int = FORMAT
 
 
@@ -126,6 +147,7 @@ class ModelFolder:
     def _check_files(self) -> None:
         listed = self.manifest.files
         needed = {GRAPH, TOKENIZER} | external_files(self.path / GRAPH)
+        needed |= {QUERY_MAP} if self.manifest.recipe.query_map else set()
         if missing := sorted(needed - listed.keys()):
             raise ModelError(f"{self.path / MANIFEST} does not list {', '.join(missing)}; export the model again.")
         for name, record in listed.items():
@@ -156,7 +178,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def file_records(folder: Path) -> dict[str, FileRecord]:
     """Sizes and digests of what an exported folder is made of, by name."""
-    names = sorted({GRAPH, TOKENIZER} | external_files(folder / GRAPH))
+    also = {QUERY_MAP} if (folder / QUERY_MAP).is_file() else set()
+    names = sorted({GRAPH, TOKENIZER} | external_files(folder / GRAPH) | also)
     return {name: FileRecord((folder / name).stat().st_size, sha256_of(folder / name)) for name in names}
 
 
@@ -184,6 +207,26 @@ def read_json(file: Path) -> Any:
         raise ModelError(f"{file} is not valid JSON ({error}); copy or download the model again.") from None
 
 
+def checked_provenance(value: JsonValue, file: Path) -> Mapping[str, JsonValue]:
+    """Return what a training said of itself; ModelError if it is no plain, small JSON object."""
+    try:
+        size = len(json.dumps(value, allow_nan=False)) if isinstance(value, dict) and _is_shallow(value) else None
+    except ValueError:
+        size = None
+    if size is None or size > _MAX_PROVENANCE_BYTES:
+        raise ModelError(
+            f"{file} has a provenance that is not a JSON object of at most {_MAX_PROVENANCE_BYTES} bytes, "
+            f"{_MAX_PROVENANCE_DEPTH} levels and finite numbers; do not use this model."
+        )
+    found: Mapping[str, JsonValue] = value
+    return found
+
+
+def _is_shallow(value: JsonValue, levels: int = _MAX_PROVENANCE_DEPTH) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(item, levels - 1) for item in inner)
+
+
 def _parsed_manifest(file: Path) -> Manifest:
     raw = read_json(file)
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
@@ -207,8 +250,18 @@ def _check_manifest(file: Path, manifest: Manifest) -> None:
         raise ModelError(f"{file} lists {bad[0]!r}, which is not a plain file name; do not use this model.")
     if not _FINGERPRINT.fullmatch(str(manifest.fingerprint)):
         raise ModelError(f"{file} has fingerprint {manifest.fingerprint!r}, not 16 hexadecimal characters.")
+    _check_query_map(file, manifest)
+    checked_provenance(manifest.provenance, file)
     if manifest.fingerprint != manifest.recipe.fingerprint:
         raise FingerprintMismatch(
             f"{file} has fingerprint {manifest.fingerprint}, but its recipe gives {manifest.recipe.fingerprint}: "
             "it was edited. Export the model again."
         )
+
+
+def _check_query_map(file: Path, manifest: Manifest) -> None:
+    digest, listed = manifest.recipe.query_map, manifest.files.get(QUERY_MAP)
+    if digest and not _DIGEST.fullmatch(str(digest)):
+        raise ModelError(f"{file} has the query map {digest!r}, not a SHA-256 digest; export the model again.")
+    if listed is not None and listed.sha256 != digest:
+        raise FingerprintMismatch(f"{file} lists a {QUERY_MAP} that is not its recipe's; export the model again.")

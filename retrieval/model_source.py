@@ -60,6 +60,11 @@ class SourceModel:
         folders = {self.path / folder for _, folder in self.modules}
         return sorted(file.relative_to(self.path).as_posix() for f in folders for file in f.glob("*.safetensors"))
 
+    def files(self) -> list[str]:
+        """Every file that the model can be trained and exported from, relative to the folder, sorted."""
+        told = [file.relative_to(self.path).as_posix() for file in [*self._tokenizer_files(), *self._jsons()]]
+        return sorted({*self.weight_files(), *told})
+
     def stamp(self) -> str:
         """Changes when a file of the folder does: sizes and times of modification, not contents."""
         names = sorted([*self.weight_files(), *(file.relative_to(self.path).as_posix() for file in self._jsons())])

@@ -4,29 +4,39 @@ A name is a version in the home's models folder, a folder, or a hub id. The firs
 """
 
 import logging
-import os
 import re
 import shutil
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from retrieval.encoder import OnnxEncoder
 from retrieval.errors import ModelError, NotFound
+from retrieval.model_copies import (
+    TEMPORARY,
+    base_of,
+    check_source,
+    copy_export,
+    export_to,
+    flush,
+    keep_source,
+    lay_over,
+    source_of,
+    temporary,
+)
 from retrieval.model_finding import find_source, hub_id
-from retrieval.model_folder import MANIFEST, ModelFolder, Precision, write_manifest
+from retrieval.model_folder import MANIFEST, ModelFolder, Precision, sha256_of, write_manifest
 from retrieval.model_source import SourceModel
+from retrieval.query_map import QUERY_MAP
 from retrieval.settings import Settings
+from retrieval.trained_model import PROVENANCE, TrainedModel
+from retrieval.types import JsonValue
 
 logger = logging.getLogger(__name__)
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_TEMPORARY = ".exporting-"
-_STALE_AFTER_S = 6 * 3600
 
 
 class Exporter(Protocol):
@@ -44,6 +54,7 @@ class ModelInfo:
     version: str
     name: str
     fingerprint: str
+    passage_fingerprint: str
     dimensions: int
     max_tokens: int
     pooling: str
@@ -53,6 +64,7 @@ class ModelInfo:
     source: str
     exported_at: str
     parity: float | None
+    provenance: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: ModelFolder) -> "ModelInfo":
@@ -62,6 +74,7 @@ class ModelInfo:
             version=folder.path.name,
             name=manifest.name,
             fingerprint=manifest.fingerprint,
+            passage_fingerprint=recipe.passage_fingerprint,
             dimensions=manifest.dimensions,
             max_tokens=recipe.max_tokens,
             pooling=recipe.pooling,
@@ -71,6 +84,7 @@ class ModelInfo:
             source=manifest.source,
             exported_at=manifest.exported_at,
             parity=manifest.parity,
+            provenance=manifest.provenance,
         )
 
 
@@ -104,31 +118,59 @@ class ModelStore:
 
     def verify(self, version: str) -> None:
         """Compare every byte of a version with its manifest. Raises NotFound or FingerprintMismatch."""
-        self._existing(version).verify()
+        folder = self._existing(version)
+        folder.verify()
+        check_source(folder)
+
+    def source(self, version: str) -> Path:
+        """Return the sentence-transformers folder that a version, or the base of an adapter, was exported from.
+
+        Raises NotFound for no such version, ModelError saying what to do when its source is nowhere to be found.
+        """
+        return source_of(self._existing(version))
+
+    def export_model(self, version: str, folder: Path) -> None:
+        """Copy a version to a folder that `add_model` takes on another machine. Raises NotFound, or ModelError."""
+        self.verify(version)
+        export_to(self._existing(version), folder.expanduser())
 
     def add_model(
         self, name_or_folder: str | Path, version: str | None = None, *, precision: Precision = Precision.FLOAT32
     ) -> ModelInfo:
         """Make a model a version of this home: export it, or copy the folder if it is exported already.
 
-        Adding the same model under the same version again changes nothing. Raises ModelError if the version is taken by
-        another model, or if an exported folder has another precision than the one asked for.
+        A folder may also be what a training left; an adapter is put over its base, which the home must have. Adding the
+        same model under the same version again changes nothing. Raises ModelError if the version is taken by another
+        model, or if an exported folder has another precision than the one asked for.
         """
         name = str(name_or_folder)
-        local = Path(name).expanduser() if isinstance(name_or_folder, Path) or _is_path(name) else None
-        if local is not None and (local / MANIFEST).is_file():
-            return ModelInfo.of(
-                self._copy(ModelFolder.read(local), version or _folder_version(local.resolve()), precision)
-            )
-        source = SourceModel.read(local.resolve()) if local is not None else find_source(hub_id(name))
         suffix = "" if precision is Precision.FLOAT32 else f"-{precision.value}"
-        version = _slug(
-            version or (_folder_version(local.resolve()) if local is not None else version_of(name)) + suffix
-        )
+        if not isinstance(name_or_folder, Path) and not _is_path(name):
+            version, source = version or version_of(name) + suffix, find_source(hub_id(name))
+            return ModelInfo.of(self._added(source, hub_id(name), version, precision=precision))
+        local = Path(name).expanduser().resolve()
+        plain = version or _folder_version(local)
+        if (local / MANIFEST).is_file():
+            return ModelInfo.of(self._copy(ModelFolder.read(local), plain, precision))
+        trained = TrainedModel.read(local) if (local / PROVENANCE).is_file() else None
+        if trained is not None and trained.is_adapter:
+            return ModelInfo.of(self._adapted(trained, plain, precision))
+        version, source = version or plain + suffix, SourceModel.read(local)
+        return ModelInfo.of(self._added(source, str(local), version, precision=precision, trained=trained))
+
+    def _added(
+        self, source: SourceModel, name: str, version: str, *, precision: Precision, trained: TrainedModel | None = None
+    ) -> ModelFolder:
+        if (taken := self._exported(_slug(version))) is not None:
+            return _same(taken, source.recipe(precision).fingerprint)
+        return self._export(source, name=name, version=version, precision=precision, trained=trained)
+
+    def _adapted(self, trained: TrainedModel, version: str, precision: Precision) -> ModelFolder:
+        base = base_of(trained, self._folders(), precision)
         if (taken := self._exported(version)) is not None:
-            return ModelInfo.of(_same(taken, source.recipe(precision).fingerprint))
-        name = str(local.resolve()) if local is not None else hub_id(name)
-        return ModelInfo.of(self._export(source, name=name, version=version, precision=precision))
+            recipe = replace(base.manifest.recipe, query_map=sha256_of(trained.path / QUERY_MAP))
+            return _same(taken, recipe.fingerprint)
+        return self._install(version, lambda target: lay_over(base, trained, target))
 
     def remove_model(self, version: str) -> None:
         """Delete a version's files, also if they are broken. Raises NotFound."""
@@ -136,14 +178,14 @@ class ModelStore:
         if not folder.is_dir():
             raise self._not_found(version)
         # Out of sight first, so that a reader finds the whole folder or none.
-        doomed = folder.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
+        doomed = folder.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
         folder.rename(doomed)
         shutil.rmtree(doomed)
 
     def _folders(self) -> Iterator[ModelFolder]:
         root = self._settings.models_dir
         for path in sorted(root.iterdir()) if root.is_dir() else []:
-            if path.name.startswith(_TEMPORARY) or not path.is_dir():
+            if path.name.startswith(TEMPORARY) or not path.is_dir():
                 continue
             try:
                 yield ModelFolder.read(path)
@@ -175,7 +217,13 @@ class ModelStore:
         return self._exported(version) or self._export(source, name=name, version=version)
 
     def _export(
-        self, source: SourceModel, *, name: str, version: str, precision: Precision = Precision.FLOAT32
+        self,
+        source: SourceModel,
+        *,
+        name: str,
+        version: str,
+        precision: Precision = Precision.FLOAT32,
+        trained: TrainedModel | None = None,
     ) -> ModelFolder:
         exporter = self._exporter
         if exporter is None:
@@ -185,7 +233,11 @@ class ModelStore:
         def fill(target: Path) -> None:
             exporter(source.path, target, precision=precision)
             manifest = ModelFolder.read(target).manifest
-            write_manifest(target, replace(manifest, name=name, source=str(source.path), stamp=source.stamp()))
+            manifest = replace(manifest, name=name, source=str(source.path), stamp=source.stamp())
+            if trained is not None:
+                keep_source(source, target)
+                manifest = replace(manifest, provenance=trained.provenance)
+            write_manifest(target, manifest)
 
         return self._install(version, fill)
 
@@ -195,20 +247,16 @@ class ModelStore:
         if (taken := self._exported(version)) is not None:
             return _same(taken, folder.manifest.fingerprint)
         folder.verify()
-
-        def fill(target: Path) -> None:
-            for name in (*folder.manifest.files, MANIFEST):
-                shutil.copyfile(folder.path / name, target / name)
-
-        return self._install(version, fill)
+        check_source(folder)
+        return self._install(version, lambda target: copy_export(folder, target))
 
     def _install(self, version: str, fill: Callable[[Path], None]) -> ModelFolder:
         """Fill a temporary folder, then rename it into place: it is there whole or not at all."""
         final = self._settings.models_dir / _slug(version)
-        with _temporary(self._settings.models_dir) as target:
+        with temporary(self._settings.models_dir) as target:
             fill(target)
             ModelFolder.read(target)
-            _flush(target)
+            flush(target)
             try:
                 target.rename(final)
             except OSError:
@@ -246,27 +294,3 @@ def _same(folder: ModelFolder, fingerprint: str) -> ModelFolder:
             f"{fingerprint}); choose another version name."
         )
     return folder
-
-
-@contextmanager
-def _temporary(models_dir: Path) -> Iterator[Path]:
-    models_dir.mkdir(parents=True, exist_ok=True)
-    for stale in models_dir.glob(f"{_TEMPORARY}*"):
-        if time.time() - stale.stat().st_mtime > _STALE_AFTER_S:
-            shutil.rmtree(stale, ignore_errors=True)
-    target = models_dir / f"{_TEMPORARY}{uuid.uuid4().hex}"
-    target.mkdir()
-    try:
-        yield target
-    finally:
-        shutil.rmtree(target, ignore_errors=True)
-
-
-def _flush(folder: Path) -> None:
-    """Return once the files survive a power cut."""
-    for file in (*folder.iterdir(), folder):
-        descriptor = os.open(file, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -19,7 +19,7 @@ from retrieval.query import Query
 from retrieval.ranking import Fusion, Ranking, led, rank
 from retrieval.results import SearchResult
 from retrieval.stores.base import Candidates, EmbeddingLeg, KeywordLeg, Leg, Store
-from retrieval.types import FloatArray, Mode, SparseVector
+from retrieval.types import Mode, SparseVector
 
 CANDIDATES = 150
 """Passages fetched from each leg: deep enough that a document's second and third passage are among them. An identifier
@@ -74,7 +74,7 @@ class _Asked:
     query: Query
     words: Mapping[str, float]
     terms: SparseVector | None
-    vector: FloatArray | None
+    embedding: EmbeddingLeg | None
     leads: Leads
 
 
@@ -146,8 +146,8 @@ class Searcher:
             terms = sparse(words) if by_words else None
             leads = Leads.of(self._analyzer, query.text) if by_words else Leads(())
         with watch.stage("encode"):
-            vector = None if query.mode is Mode.KEYWORD else self._vector(query.text)
-        return _Asked(query, words, terms, vector, leads)
+            embedding = None if query.mode is Mode.KEYWORD else self._embedding(query.text)
+        return _Asked(query, words, terms, embedding, leads)
 
     def _rank(self, asked: _Asked, watch: Stopwatch) -> Ranking:
         with watch.stage("index"):
@@ -155,21 +155,21 @@ class Searcher:
         with watch.stage("fuse"):
             return self._findings(asked, found).ranking()
 
-    def _vector(self, text: str) -> FloatArray:
+    def _embedding(self, text: str) -> EmbeddingLeg:
         if not self.collection.config.model:
             raise ModelError(
                 f"Collection {self.collection.name!r} has no embedding model yet: ingest something first, or search "
                 "with --mode keyword."
             )
-        vector: FloatArray = self._encoder().encode_queries([text])[0]
-        return vector
+        encoder = self._encoder()
+        return EmbeddingLeg(encoder.passage_fingerprint, encoder.encode_queries([text])[0])
 
     def _find(self, asked: _Asked) -> dict[str, Candidates]:
         legs: dict[str, Leg] = {}
         if asked.terms is not None:
             legs[Mode.KEYWORD] = KeywordLeg(asked.terms)
-        if asked.vector is not None:
-            legs[Mode.EMBEDDING] = EmbeddingLeg(self._encoder().fingerprint, asked.vector)
+        if asked.embedding is not None:
+            legs[Mode.EMBEDDING] = asked.embedding
         legs |= asked.leads.legs()
         lists = self.store.search(list(legs.values()), self._depth(asked.query), asked.query.where)
         return dict(zip(legs, lists, strict=True))
@@ -217,9 +217,9 @@ class Searcher:
             )
             if variances.any():  # else the statistics are older than every word of the query
                 scales[Mode.KEYWORD] = fusion.keyword_scale(means, variances)
-        if asked.vector is not None and statistics.vectors:
+        if asked.embedding is not None and statistics.vectors:
             vectors = statistics.vectors
-            scales[Mode.EMBEDDING] = fusion.embedding_scale(asked.vector, vectors.mean, vectors.covariance)
+            scales[Mode.EMBEDDING] = fusion.embedding_scale(asked.embedding.vector, vectors.mean, vectors.covariance)
         return scales
 
     def statistics(self) -> Statistics:
@@ -232,5 +232,5 @@ class Searcher:
     def _read_statistics(self) -> Statistics:
         catalog, collection = self._catalog, self.collection
         version = collection.config.model
-        vectors = catalog.moments.get(collection, catalog.models.get(version).fingerprint) if version else None
+        vectors = catalog.moments.get(collection, catalog.models.get(version).passage_fingerprint) if version else None
         return Statistics(catalog.moments.get_terms(collection), vectors, Sizes.of(catalog.chunks.sizes(collection)))

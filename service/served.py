@@ -1,16 +1,29 @@
 """One open collection: this process owns its index, applies every process's changes to it, and searches it."""
 
 import threading
+import time
+from concurrent.futures import Future
 from contextlib import ExitStack
 
 from indexer.apply import IndexOwner, open_index, recipe
+from indexer.carrying import ask_again
 from indexer.reindex import check_analyzer
 from retrieval.catalog import Collection
-from retrieval.errors import IndexBusy, StoreError
+from retrieval.encoder import OnnxEncoder
+from retrieval.errors import IndexBusy, ModelError, StoreError
 from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.results import SearchResult
 from retrieval.search import Searcher
+
+CARRY_S = 0.3
+"""For how long a poll brings a candidate's vectors into the index, before it looks after other things."""
+CARRY_CHUNKS = 50
+"""Chunks whose vectors are put at a time: no search waits longer for the index than that takes."""
+CARRY_PAUSE_S = 0.005
+RETRY_S = 10.0
+"""Between two attempts to load a model that could not be used."""
+TRIAL = "a first query"
 
 
 class Stopping(IndexBusy):
@@ -31,13 +44,16 @@ class Served:
         self._turn = threading.Lock()
         self._is_open = True
         self._seen = -1
+        self._next: tuple[str, Future[OnnxEncoder]] | None = None
+        self._retry_at = 0.0
         check_analyzer(home.catalog, collection)
         if collection.config.model:
             home.encoder_soon(collection)  # loads while the index opens
         with ExitStack() as stack:
             self._owner: IndexOwner = stack.enter_context(open_index(home.settings, home.catalog, collection))
             self._owner.store.announce(address)
-            self._searcher = self._new_searcher()
+            self._searcher = self._new_searcher(collection)
+            self._hold_vectors()
             self.apply()
             self._owner.store.warm()
             self._searcher.statistics()
@@ -61,20 +77,81 @@ class Served:
             if newest == self._seen:
                 return
             try:
-                self._owner.apply_pending(self._continue)
+                self._owner.apply_pending(self._continue, carry=False)
             finally:
                 self._searcher.refresh()  # inside the turn: whoever waited for it sees what was applied
             self._seen = newest
 
-    def follow(self, collection: Collection) -> None:
-        """Take over a config that has changed, such as a first model that was just chosen."""
+    def carry(self) -> None:
+        """Bring vectors of candidates into the index for a moment, and let go of those that nobody wants any more.
+
+        Between two batches, whoever has changes to apply gets a turn.
+        """
+        until = time.monotonic() + CARRY_S
+        while time.monotonic() < until and not self._stopping.is_set():
+            with self._turn:
+                if not self._is_open or self._owner.carry_some(CARRY_CHUNKS) is None:
+                    return
+            time.sleep(CARRY_PAUSE_S)  # else this thread would have the index again before a search that waits for it
+
+    def follow(self, collection: Collection) -> bool:
+        """Take over a config that has changed, and tell whether searches are as the collection's config says.
+
+        Another model takes over once it is loaded, has encoded something and has its vectors in the index; until then
+        searches go on as they are. Raises ModelError, now and then, for one that cannot be used.
+        """
         with self._turn:
             if not self._is_open or collection.config == self.collection.config:
-                return
-            self.collection = self._owner.collection = collection
-            recipe(self._home.catalog, collection, self._owner.store)  # room for the new model's vectors
-            self._searcher = self._new_searcher()
-            self._seen = -1
+                return True
+            now = self._home.catalog.collections.get(self.collection.name)  # a writer's may be out of date
+            if now.id != self.collection.id or now.config == self.collection.config:
+                return True
+            if self.collection.config.model not in ("", now.config.model):
+                if (encoder := self._ready(now.config.model)) is None:
+                    return False
+                self._take_over(now, encoder)
+            else:
+                self._take_over(now)
+            return True
+
+    def _ready(self, version: str) -> OnnxEncoder | None:
+        """Return the model's encoder once everything is there to search with it; begin to load it before."""
+        if self._next is None or self._next[0] != version:
+            self._next, self._retry_at = None, 0.0
+        if time.monotonic() < self._retry_at:
+            return None
+        if self._next is None:
+            self._next = version, self._home.soon(version)
+        if not self._next[1].done():
+            return None
+        try:
+            encoder = self._next[1].result()
+            encoder.encode_queries([TRIAL])
+        except Exception as error:  # whatever is wrong with the folder, searches go on with the model there is
+            self._next, self._retry_at = None, time.monotonic() + RETRY_S
+            raise ModelError(
+                f"{self.collection.name!r} is still searched with {self.collection.config.model!r}, because "
+                f"{version!r} cannot be used: {error}"
+            ) from error
+        return encoder if self._owner.carrier.state(encoder.passage_fingerprint).is_put else None
+
+    def _take_over(self, collection: Collection, encoder: OnnxEncoder | None = None) -> None:
+        recipe(self._home.catalog, collection, self._owner.store)  # room for the new model's vectors
+        searcher = self._new_searcher(collection, encoder)
+        if encoder is not None:
+            searcher.statistics()  # read before the first search waits for them
+            ask_again(self._owner.carrier.ledger, encoder.passage_fingerprint)
+        self.collection = self._owner.collection = collection
+        self._searcher = searcher
+        self._next = None
+        self._hold_vectors()
+        self._seen = -1
+
+    def _hold_vectors(self) -> None:
+        """Keep the vectors that searches use, whatever becomes of their model in the catalog."""
+        version = self.collection.config.model
+        names = [self._home.catalog.models.get(version).passage_fingerprint] if version else []
+        self._owner.carrier.in_use = frozenset(names)
 
     def close(self) -> None:
         """Flush and release the index, after the change in hand; harmless when closed."""
@@ -83,9 +160,10 @@ class Served:
                 self._is_open = False
                 self._closing.close()
 
-    def _new_searcher(self) -> Searcher:
-        home, collection = self._home, self.collection
-        return Searcher(home.catalog, collection, self._owner.store, lambda: home.encoder(collection))
+    def _new_searcher(self, collection: Collection, encoder: OnnxEncoder | None = None) -> Searcher:
+        home = self._home
+        load = (lambda: encoder) if encoder is not None else (lambda: home.encoder(collection))
+        return Searcher(home.catalog, collection, self._owner.store, load)
 
     def _continue(self, _applied: int, left: int) -> None:
         if left and self._stopping.is_set():

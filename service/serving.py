@@ -12,7 +12,7 @@ from indexer.reindex import check_analyzer
 from indexer.submission import Submitted, submit
 from retrieval.catalog import Collection
 from retrieval.encoder import OnnxEncoder
-from retrieval.errors import IndexBusy, StoreError, TandemError
+from retrieval.errors import IndexBusy, ModelError, StoreError, TandemError
 from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.results import SearchResult
@@ -111,7 +111,8 @@ class Serving:
         """
         collection, encoder = self._prepared(name)
         check_analyzer(self.home.catalog, collection)
-        summary = submit(Pipeline.of(self.home.catalog, collection, encoder), documents, on_commit=self._check_stopping)
+        pipeline = Pipeline.of(self.home.catalog, collection, encoder, encoder_of=self.home.encoder_of)
+        summary = submit(pipeline, documents, on_commit=self._check_stopping)
         return summary, self._made_searchable(collection)
 
     def _check_stopping(self) -> None:
@@ -125,7 +126,7 @@ class Serving:
     def _made_searchable(self, collection: Collection) -> bool:
         try:
             served = self.of(collection.name)
-            served.follow(collection)
+            self._take_over(served, collection)
             served.apply()
         except IndexBusy:
             return False
@@ -165,8 +166,9 @@ class Serving:
     def _follow(self, collection: Collection) -> None:
         try:
             served = self.of(collection.name)
-            served.follow(collection)
+            self._take_over(served, collection)
             served.apply()
+            served.carry()
         except Stopping:
             raise
         except TandemError as error:
@@ -175,6 +177,17 @@ class Serving:
             logger.exception("Changes of %r could not be applied; trying again.", collection.name)
         else:
             self._troubles.pop(collection.name, None)
+
+    def _take_over(self, served: Served, collection: Collection) -> None:
+        """Let a collection's new config take over, or log once why its model cannot."""
+        trouble, before = f"the model of {collection.name}", served.collection.config.model
+        try:
+            if served.follow(collection):
+                self._troubles.pop(trouble, None)
+        except ModelError as error:
+            self._note(trouble, str(error))
+        if served.collection.config.model != before:
+            self.home.keep_encoders({other.collection.config.model for other in list(self._served.values())})
 
     def _open_or_note(self, name: str) -> None:
         """Open a collection, or log once why it cannot be; raises IndexBusy when another service serves it."""

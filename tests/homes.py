@@ -122,6 +122,10 @@ class Counting:
         return self.encoder.fingerprint
 
     @property
+    def passage_fingerprint(self) -> str:
+        return self.encoder.passage_fingerprint
+
+    @property
     def dimensions(self) -> int:
         return self.encoder.dimensions
 
@@ -159,6 +163,13 @@ class Workbench:
             config = replace(config, model=collection.config.model)
             collection = home.catalog.collections.configure(collection, config)
         return cls(home, collection, Counting(_encoder(model)), _chunker(model))
+
+    @classmethod
+    def copied(cls, template: Path, folder: Path, model: Path) -> "Workbench":
+        """Open a copy of a home that was made and closed before."""
+        shutil.copytree(template, folder)
+        home = Home.open(replace(_settings(model), home=folder))
+        return cls(home, home.catalog.collections.get("default"), Counting(_encoder(model)), _chunker(model))
 
     def close(self) -> None:
         self.home.close()

@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
 
 from retrieval.encoder import BATCH_ROWS, BATCH_TOKENS, Encoder, OnnxEncoder, _batches
 from retrieval.errors import ModelError
-from retrieval.model_folder import GRAPH, ModelFolder, file_records, write_manifest
+from retrieval.model_folder import GRAPH, ModelFolder, file_records, sha256_of, write_manifest
+from retrieval.query_map import QUERY_MAP, TENSOR
 from retrieval.types import FloatArray
 from tests.tiny_model import DIMENSIONS, MAX_TOKENS, build_tiny_model
 
@@ -215,3 +217,18 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
     write_manifest(folder, replace(manifest, files=file_records(folder)))
     with pytest.raises(ModelError, match="not a tokenizer"):
         OnnxEncoder.load(folder)
+
+
+def test_a_query_map_turns_queries_and_leaves_passages(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+    folder = build_tiny_model(tmp_path / "mapped")
+    random = np.random.default_rng(0).normal(size=(DIMENSIONS, DIMENSIONS)).astype(np.float32)
+    save_file({TENSOR: random}, folder / QUERY_MAP)
+    mapped = OnnxEncoder.load(rewritten(folder, query_map=sha256_of(folder / QUERY_MAP)), threads=1)
+    texts = ["a car", "the dog of the village", "bread"]
+    expected = tiny_encoder.encode_queries(texts).astype(np.float64) @ random.T.astype(np.float64)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(mapped.encode_queries(texts), expected, atol=1e-5)
+    assert (mapped.encode_passages(texts) == tiny_encoder.encode_passages(texts)).all()
+    assert mapped.encode_queries([]).shape == (0, DIMENSIONS)
+    assert mapped.passage_fingerprint == tiny_encoder.passage_fingerprint == tiny_encoder.fingerprint
+    assert mapped.fingerprint != tiny_encoder.fingerprint

@@ -206,7 +206,7 @@ def test_an_evaluation_needs_no_lock(tmp_path: Path, tiny_model: Path) -> None:
 def test_another_version_is_an_arm_once_it_has_embedded_the_collection(filled: Home, tmp_path: Path) -> None:
     collection = filled.catalog.collections.get("default")
     filled.register(filled.models.add_model(build_tiny_model(tmp_path / "m", salt="other"), "other"))
-    with pytest.raises(ModelError, match=r"'other' has not embedded 6 of the 6 texts .*TANDEM_MODEL=other tandem ing"):
+    with pytest.raises(ModelError, match=r"'other' has not embedded 6 of the 6 texts .*`tandem models embed other -c"):
         run_of(filled, "hybrid@other")
     variant = replace(collection, config=replace(collection.config, model="other"))
     embed_missing(Pipeline.of(filled.catalog, variant, filled.encoder(variant)))

@@ -10,16 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from retrieval import model_finding
-from retrieval.errors import ModelError, NotFound
+from retrieval.errors import FingerprintMismatch, ModelError, NotFound
 from retrieval.model_finding import find_source, hub_id
-from retrieval.model_folder import GRAPH, ModelFolder, Precision, write_manifest
+from retrieval.model_folder import GRAPH, MANIFEST, SOURCE, ModelFolder, Precision, Recipe, write_manifest
 from retrieval.model_source import SourceModel
 from retrieval.models import ModelStore, version_of
+from retrieval.query_map import QUERY_MAP
 from retrieval.settings import Settings
-from tests.tiny_model import build_tiny_model
+from retrieval.trained_model import PROVENANCE
+from tests.tiny_model import DIMENSIONS, build_adapter, build_tiny_model, write_provenance
 
 MODULES = [
     {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
@@ -253,3 +257,201 @@ def test_loading_and_encoding_import_no_torch(home: Settings, tiny_model: Path) 
         [sys.executable, "-c", program, str(home.home), str(tiny_model)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_recipe_without_a_query_map_has_the_fingerprint_it_had_before_there_were_any() -> None:
+    recipe = Recipe("w", "t", "c", "mean", True, "query: ", "", 256, Precision.FLOAT32)
+    assert recipe.fingerprint == recipe.passage_fingerprint == "79bcee3d258c0f13"
+    mapped = replace(recipe, query_map="0" * 64)
+    assert mapped.passage_fingerprint == recipe.fingerprint != mapped.fingerprint
+
+
+# What a training left
+
+
+@pytest.fixture
+def trained(tmp_path: Path, tiny_model: Path) -> Path:
+    """A tuned model as a training leaves it."""
+    folder = write_provenance(source_folder(tmp_path / "tuned"), ModelFolder.read(tiny_model), pairs=919)
+    (folder / "checkpoint.bin").write_bytes(b"not the model's")
+    return folder
+
+
+def adapter_over(base: ModelFolder, folder: Path, query_map: np.ndarray[Any, Any] | None = None) -> Path:
+    return build_adapter(folder, base, np.eye(DIMENSIONS, dtype=np.float32) if query_map is None else query_map)
+
+
+def test_a_trained_model_keeps_its_provenance_and_what_it_was_exported_from(home: Settings, trained: Path) -> None:
+    store = ModelStore(home, Exports())
+    info = store.add_model(trained, "v1")
+    assert info.provenance["pairs"] == 919
+    assert info.fingerprint == info.passage_fingerprint == SourceModel.read(trained).recipe().fingerprint
+    assert store.model("v1") == info
+    shutil.rmtree(trained)
+    source = store.source("v1")
+    assert source == info.path / SOURCE
+    assert SourceModel.read(source).recipe().fingerprint == info.fingerprint
+    assert not list(source.rglob("*.bin"))
+    store.verify("v1")
+    (source / "model.safetensors").write_bytes(b"others")
+    for check in (store.verify, store.source):
+        with pytest.raises(FingerprintMismatch, match="not what v1 was exported from"):
+            check("v1")
+
+
+def test_an_exported_version_moves_whole_and_keeps_its_fingerprint(
+    home: Settings, trained: Path, tmp_path: Path
+) -> None:
+    store = ModelStore(home, Exports())
+    info = store.add_model(trained, "v1")
+    store.export_model("v1", tmp_path / "out" / "moved")
+    elsewhere = ModelStore(Settings(home=tmp_path / "elsewhere", threads=1))
+    moved = elsewhere.add_model(tmp_path / "out" / "moved", "v1")
+    assert moved == replace(info, path=moved.path)
+    assert elsewhere.source("v1") == moved.path / SOURCE
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["moved"]
+    with pytest.raises(ModelError, match="is there already"):
+        store.export_model("v1", tmp_path / "out" / "moved")
+    with pytest.raises(NotFound):
+        store.export_model("v2", tmp_path / "out" / "other")
+    (tmp_path / "out" / "moved" / SOURCE / "model.safetensors").write_bytes(b"others")
+    with pytest.raises(FingerprintMismatch, match="not what moved was exported from"):
+        elsewhere.add_model(tmp_path / "out" / "moved", "v2")
+
+
+def test_an_adapter_is_put_over_its_base(home: Settings, tiny_model: Path, tmp_path: Path) -> None:
+    store = ModelStore(home)
+    base = store.add_model(tiny_model, "base")
+    adapter = adapter_over(ModelFolder.read(base.path), tmp_path / "adapter", -np.eye(DIMENSIONS, dtype=np.float32))
+    info = store.add_model(adapter, "adapted")
+    assert info.passage_fingerprint == base.fingerprint != info.fingerprint
+    assert (info.path / GRAPH).samefile(base.path / GRAPH)
+    assert info.provenance["method"] == "adapter"
+    plain, mapped = store.encoder("base"), store.encoder("adapted")
+    assert (mapped.encode_passages(["a car"]) == plain.encode_passages(["a car"])).all()
+    np.testing.assert_allclose(mapped.encode_queries(["a car"]), -plain.encode_queries(["a car"]), atol=1e-6)
+    assert store.add_model(adapter, "adapted") == info
+    store.export_model("adapted", tmp_path / "moved")
+    store.remove_model("base")
+    store.verify("adapted")
+    elsewhere = ModelStore(Settings(home=tmp_path / "elsewhere", threads=1))
+    assert elsewhere.add_model(tmp_path / "moved", "adapted").fingerprint == info.fingerprint  # without the base
+
+
+def test_an_adapter_over_a_trained_model_can_be_trained_further(home: Settings, trained: Path, tmp_path: Path) -> None:
+    store = ModelStore(home, Exports())
+    base = store.add_model(trained, "base")
+    info = store.add_model(adapter_over(ModelFolder.read(base.path), tmp_path / "adapter"), "adapted")
+    store.remove_model("base")
+    assert store.source("adapted") == info.path / SOURCE
+    assert SourceModel.read(store.source("adapted")).recipe().fingerprint == base.fingerprint
+
+
+def test_an_adapter_needs_its_base(home: Settings, tiny_model: Path, tmp_path: Path) -> None:
+    store = ModelStore(home)
+    base = ModelFolder.read(tiny_model)
+    adapter = adapter_over(base, tmp_path / "adapter")
+    with pytest.raises(ModelError, match=rf"{base.manifest.fingerprint}\), which this home does not have"):
+        store.add_model(adapter, "v1")
+    store.add_model(tiny_model, "base")
+    with pytest.raises(ModelError, match="leave out --int8"):
+        store.add_model(adapter, "v1", precision=Precision.INT8)
+    adapted = store.add_model(adapter, "v1")
+    with pytest.raises(ModelError, match="an adapter itself"):
+        store.add_model(adapter_over(ModelFolder.read(adapted.path), tmp_path / "second"), "v2")
+    with pytest.raises(ModelError, match="choose another version"):
+        store.add_model(adapter_over(base, tmp_path / "third", np.ones((DIMENSIONS,) * 2, np.float32)), "v1")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"map": np.eye(8, dtype=np.float32)}, r"shape \(8, 8\)"),
+        ({"map": np.eye(DIMENSIONS, dtype=np.float64)}, "float64"),
+        ({"map": np.eye(DIMENSIONS, dtype=np.float32) * np.nan}, "not finite"),
+        ({"map": np.zeros((DIMENSIONS, DIMENSIONS), np.float32)}, "zero or not finite"),
+        ({"other": np.eye(DIMENSIONS, dtype=np.float32)}, "not the one tensor 'map'"),
+        ({"map": np.eye(DIMENSIONS, dtype=np.float32), "more": np.zeros(1, np.float32)}, "holds map, more"),
+        ({"map": np.zeros((300, 300), np.float32)}, "bytes, more than"),
+        (b"no tensors", "not a query map"),
+        (b"\xff" * 64, "not a query map"),
+        (b"", "not a query map"),
+    ],
+)
+def test_a_query_map_that_is_none_is_refused(
+    home: Settings, tiny_model: Path, tmp_path: Path, tensors: dict[str, Any] | bytes, message: str
+) -> None:
+    store = ModelStore(home)
+    base = store.add_model(tiny_model, "base")
+    adapter = adapter_over(ModelFolder.read(base.path), tmp_path / "adapter")
+    if isinstance(tensors, bytes):
+        (adapter / QUERY_MAP).write_bytes(tensors)
+    else:
+        save_file(tensors, adapter / QUERY_MAP)
+    with pytest.raises(ModelError, match=message):
+        store.add_model(adapter, "v1")
+    assert [path.name for path in home.models_dir.iterdir()] == ["base"]
+
+
+def test_a_query_map_that_was_exchanged_is_noticed(home: Settings, tiny_model: Path, tmp_path: Path) -> None:
+    store = ModelStore(home)
+    base = store.add_model(tiny_model, "base")
+    info = store.add_model(adapter_over(ModelFolder.read(base.path), tmp_path / "adapter"), "v1")
+    save_file({"map": -np.eye(DIMENSIONS, dtype=np.float32)}, info.path / QUERY_MAP)
+    with pytest.raises(FingerprintMismatch, match=QUERY_MAP):
+        store.encoder("v1")
+
+
+def nested(depth: int) -> object:
+    return [nested(depth - 1)] if depth else 0
+
+
+@pytest.mark.parametrize(
+    ("provenance", "message"),
+    [
+        ({"format": "tandem-trained-model/2"}, "reads tandem-trained-model/1"),
+        ({"base": {"name": "x"}}, "does not name its base"),
+        ({"base": "all-MiniLM-L6-v2"}, "does not name its base"),
+        ({"note": "x" * 300_000}, "provenance"),
+        ({"note": float("nan")}, "provenance"),
+        ({"note": nested(20)}, "provenance"),
+        ([], "provenance"),
+    ],
+)
+def test_a_provenance_that_cannot_be_trusted_is_refused(
+    home: Settings, trained: Path, provenance: object, message: str
+) -> None:
+    told = json.loads((trained / PROVENANCE).read_text())
+    changed = {**told, **provenance} if isinstance(provenance, dict) else provenance
+    (trained / PROVENANCE).write_text(json.dumps(changed))
+    with pytest.raises(ModelError, match=message):
+        ModelStore(home, Exports()).add_model(trained, "v1")
+    assert not home.models_dir.exists() or list(home.models_dir.iterdir()) == []
+
+
+def test_a_training_that_kept_its_base_has_no_model_to_add(home: Settings, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    folder = write_provenance(tmp_path / "kept", ModelFolder.read(tiny_model))
+    with pytest.raises(ModelError, match="kept its base model"):
+        ModelStore(home, Exports()).add_model(folder, "v1")
+
+
+def test_a_manifest_with_a_provenance_that_is_no_object_is_refused(tmp_path: Path) -> None:
+    folder = build_tiny_model(tmp_path / "m")
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "provenance": ["x"]}))
+    with pytest.raises(ModelError, match="provenance"):
+        ModelFolder.read(folder)
+
+
+def test_the_source_of_a_model_is_where_it_was_found_as_long_as_that_is_the_same(
+    home: Settings, tmp_path: Path, no_hub: None
+) -> None:
+    store, source = ModelStore(home, Exports()), source_folder(tmp_path / "m")
+    store.add_model(source, "v1")
+    assert store.source("v1") == source
+    (source / "model.safetensors").write_bytes(b"other weights")
+    with pytest.raises(ModelError, match=r"holds another model.*`tandem models add FOLDER`"):
+        store.source("v1")
+    with pytest.raises(NotFound):
+        store.source("v2")

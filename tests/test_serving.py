@@ -1,6 +1,7 @@
 """What a service keeps open: it follows other processes, survives trouble, and never uses a closed index."""
 
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +13,10 @@ import pytest
 
 from indexer import apply
 from indexer.apply import open_index
+from indexer.carrying import Carried, CatalogLedger
 from indexer.doctor import examine
 from indexer.pipeline import Pipeline
+from indexer.promotion import embed, promote, rollback
 from indexer.submission import Submitted, submit
 from retrieval.errors import IndexBusy, ModelError, NotFound, StoreError
 from retrieval.home import Home
@@ -21,11 +24,13 @@ from retrieval.query import Query
 from retrieval.search import Searcher
 from retrieval.settings import Settings
 from retrieval.types import Mode
+from service import served as served_module
 from service import serving as serving_module
 from service.served import Served
 from service.serving import Serving
+from tests.tiny_model import build_tiny_model
 
-WITHIN_S = 2.0
+WITHIN_S = 5.0
 
 
 @pytest.fixture(autouse=True)
@@ -282,4 +287,167 @@ def test_writers_searches_and_the_poller_get_along(home: Home, elsewhere: Home) 
         assert soon(lambda: len(found(serving, "bear")) == 15)
     target = home.catalog.collections.get("default")
     with open_index(home.settings, home.catalog, target) as owner:
+        assert examine(owner).is_healthy
+
+
+def with_other(home: Home, folder: Path) -> None:
+    """Give the home a second model."""
+    home.register(home.models.add_model(build_tiny_model(folder, salt="other"), "other"))
+
+
+def arm(serving: Serving) -> str:
+    return serving.search("default", Query("bear")).arm
+
+
+@pytest.mark.parametrize("store", ["edge", "memory"])
+def test_searches_go_on_without_an_error_while_a_model_is_promoted_and_rolled_back(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    monkeypatch.setattr(served_module, "CARRY_CHUNKS", 3)
+    with opened(replace(settings, store=store)) as home, opened(replace(settings, store=store)) as elsewhere:
+        commit(home, "a bear", "a goat", *(f"bear {number}" for number in range(20)))
+        with_other(elsewhere, tmp_path / "other")
+        collection = elsewhere.catalog.collections.get("default")
+        with Serving(home) as serving:
+            first = answers(serving)
+            with searching(serving) as seen:
+                promote(elsewhere, collection, "other", force="to see")
+                assert soon(lambda: arm(serving) == "hybrid@other")
+                second = answers(serving)
+                rollback(elsewhere, collection)
+                assert soon(lambda: arm(serving) == "hybrid@tiny")
+            assert answers(serving) == first
+            assert first != second
+            expected = {tuple(first), tuple(second)}
+            assert {tuple(answer) for answer in seen} <= expected  # one model or the other, never half of one
+            assert list(home._encoders) == ["tiny"]  # what nothing searches with is let go of
+
+
+def answers(serving: Serving) -> list[tuple[str, float]]:
+    """What one query finds: documents and scores."""
+    return [(hit.document_id, hit.score) for hit in serving.search("default", Query("a goat and a bear", 50)).hits]
+
+
+@contextmanager
+def searching(serving: Serving) -> Iterator[list[list[tuple[str, float]]]]:
+    """Search all the time in two threads; every answer is listed, and an error fails the test."""
+    seen: list[list[tuple[str, float]]] = []
+    errors: list[BaseException] = []
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            try:
+                seen.append(answers(serving))
+            except BaseException as error:  # reported below
+                errors.append(error)
+                return
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert errors == []
+    assert seen
+
+
+def test_the_old_model_answers_until_the_new_one_is_loaded(
+    home: Home, elsewhere: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(home, "a bear")
+    with_other(elsewhere, tmp_path / "other")
+    load, go_on = home._loaded, threading.Event()
+
+    def slowly(version: str) -> object:
+        if version == "other":
+            assert go_on.wait(10)
+        return load(version)
+
+    monkeypatch.setattr(home, "_loaded", slowly)
+    with Serving(home) as serving:
+        promote(elsewhere, elsewhere.catalog.collections.get("default"), "other", force="to see")
+        time.sleep(0.4)  # several polls
+        assert arm(serving) == "hybrid@tiny"
+        commit(elsewhere, "a goat")
+        assert soon(lambda: found(serving, "goat") == ["a goat"])  # changes are applied meanwhile
+        go_on.set()
+        assert soon(lambda: arm(serving) == "hybrid@other")
+
+
+@pytest.mark.parametrize("damage", ["missing", "other"])
+def test_a_model_that_cannot_be_used_leaves_the_service_with_the_old_one_and_is_told_of_once(
+    home: Home,
+    elsewhere: Home,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    damage: str,
+) -> None:
+    monkeypatch.setattr(served_module, "RETRY_S", 0.05)
+    commit(home, "a bear")
+    with_other(elsewhere, tmp_path / "other")
+    collection = elsewhere.catalog.collections.get("default")
+    embed(elsewhere, collection, "other")
+    folder = home.settings.models_dir / "other"
+    with Serving(home) as serving, caplog.at_level(logging.WARNING):
+        folder.rename(folder.with_name("away"))
+        if damage == "other":
+            build_tiny_model(folder, salt="a third")
+        elsewhere.catalog.collections.configure(collection, replace(collection.config, model="other"))
+        assert soon(lambda: "is still searched with 'tiny', because 'other' cannot be used" in caplog.text)
+        elsewhere.catalog.documents.delete(collection, ["a bear"], str.split)
+        assert soon(lambda: found(serving, "bear") == [])  # changes are applied all the same
+        time.sleep(0.3)  # a few more attempts
+        assert arm(serving) == "hybrid@tiny"
+        assert caplog.text.count("cannot be used") == 1
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.with_name("away").rename(folder)
+        assert soon(lambda: arm(serving) == "hybrid@other")
+
+
+@pytest.mark.parametrize("store", ["edge", "memory"])
+def test_a_service_carries_a_candidate_while_it_serves_and_stops_at_its_next_chance(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    monkeypatch.setattr(served_module, "CARRY_CHUNKS", 2)
+    with opened(replace(settings, store=store)) as home, opened(settings) as elsewhere:
+        commit(home, *(f"bear {number}" for number in range(9)))
+        with_other(elsewhere, tmp_path / "other")
+        collection = elsewhere.catalog.collections.get("default")
+        other = elsewhere.encoder_of("other").passage_fingerprint
+        embed(elsewhere, collection, "other")
+        with Serving(home) as serving:
+            owner = serving.of("default")._owner
+            serving.begin_to_stop()
+            elsewhere.catalog.collections.put_setting(collection, "candidates", ["other"])
+            serving.of("default").carry()
+            assert owner.carrier.state(other).after == 0
+        with Serving(home) as serving:
+            owner = serving.of("default")._owner
+            assert soon(lambda: owner.carrier.state(other) == Carried(after=None))
+            assert all(other in point.vectors for point in owner.store.get(list(owner.store.ids())))
+            elsewhere.catalog.collections.put_setting(collection, "candidates", [])
+            assert soon(lambda: other not in owner.store.vector_sizes())
+        if store == "edge":
+            assert other not in CatalogLedger(elsewhere.catalog, collection).read()
+
+
+def test_what_a_promotion_leaves_of_a_config_that_a_writer_saw_is_not_taken_back(
+    home: Home, elsewhere: Home, tmp_path: Path
+) -> None:
+    commit(home, "a bear")
+    with_other(elsewhere, tmp_path / "other")
+    seen_by_writer = home.catalog.collections.get("default")
+    with Serving(home) as serving:
+        promote(elsewhere, elsewhere.catalog.collections.get("default"), "other", force="to see")
+        assert soon(lambda: arm(serving) == "hybrid@other")
+        serving.of("default").follow(seen_by_writer)
+        assert arm(serving) == "hybrid@other"
+        assert serving.submit("default", [Submitted("g", "a goat", format="text")])[1]
+    with open_index(home.settings, home.catalog, home.catalog.collections.get("default")) as owner:
         assert examine(owner).is_healthy

@@ -5,6 +5,7 @@ orthogonal. A word outside the vocabulary is cut into letter pairs, so that two 
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,18 +13,23 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from retrieval.encoder import OnnxEncoder
 from retrieval.model_folder import (
     GRAPH,
     TOKENIZER,
     Manifest,
+    ModelFolder,
     Precision,
     Recipe,
     file_records,
     sha256_of,
     write_manifest,
 )
+from retrieval.query_map import QUERY_MAP, TENSOR
+from retrieval.trained_model import FORMAT, PROVENANCE
 from retrieval.types import FloatArray
 
 DIMENSIONS = 64
@@ -105,13 +111,35 @@ _SUFFIXES = ("s", "es", "d", "ed", "ing", "er", "ly")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def build_tiny_model(folder: Path, *, name: str = "tiny", salt: str = "") -> Path:
+def build_tiny_model(folder: Path, *, name: str = "tiny", salt: str = "", max_tokens: int = MAX_TOKENS) -> Path:
     """Write the model into `folder` and return it; another `salt` gives another model with other vectors."""
     folder.mkdir(parents=True, exist_ok=True)
     graph, tokenizer = _files(salt)
     (folder / GRAPH).write_bytes(graph)
     (folder / TOKENIZER).write_bytes(tokenizer)
-    write_manifest(folder, _manifest(folder, name))
+    write_manifest(folder, _manifest(folder, name, max_tokens))
+    return folder
+
+
+def exchange(encoder: OnnxEncoder, one: str, other: str) -> FloatArray:
+    """The map that takes the vector of one word to that of another, and back; what is far from both stays."""
+    apart = np.subtract(*encoder.encode_queries([one, other])).astype(np.float64)
+    return np.asarray(np.eye(len(apart)) - 2 * np.outer(apart, apart) / (apart @ apart), dtype=np.float32)
+
+
+def build_adapter(folder: Path, base: ModelFolder, query_map: FloatArray) -> Path:
+    """Write what a training of a query map over a base leaves."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({TENSOR: np.ascontiguousarray(query_map)}, folder / QUERY_MAP)
+    write_provenance(folder, base, method="adapter")
+    return folder
+
+
+def write_provenance(folder: Path, base: ModelFolder, **more: object) -> Path:
+    """Write what a training over a base says of itself."""
+    name, fingerprint = base.manifest.name, base.manifest.fingerprint
+    told = {"format": FORMAT, "base": {"name": name, "fingerprint": fingerprint}, "lambda": 1.0, "seed": 0, **more}
+    (folder / PROVENANCE).write_text(json.dumps(told))
     return folder
 
 
@@ -121,7 +149,7 @@ def _files(salt: str) -> tuple[bytes, bytes]:
     return _graph(_embeddings(tokenizer, salt)).SerializeToString(), tokenizer.to_str().encode("utf-8")
 
 
-def _manifest(folder: Path, name: str) -> Manifest:
+def _manifest(folder: Path, name: str, max_tokens: int) -> Manifest:
     recipe = Recipe(
         weights=sha256_of(folder / GRAPH),
         tokenizer=sha256_of(folder / TOKENIZER),
@@ -130,7 +158,7 @@ def _manifest(folder: Path, name: str) -> Manifest:
         normalize=True,
         query_prompt="",
         passage_prompt="",
-        max_tokens=MAX_TOKENS,
+        max_tokens=max_tokens,
         precision=Precision.FLOAT32,
     )
     return Manifest(

@@ -78,11 +78,11 @@ class MaskedTexts:
 def embed_masked(catalog: Catalog, encoder: Encoder, texts: Iterable[str]) -> None:
     """Embed the masked texts that the model has not embedded yet; they are kept as all embeddings are."""
     by_hash = {text_hash(text): text for text in texts}
-    known = catalog.embeddings.known(encoder.fingerprint, by_hash)
+    known = catalog.embeddings.known(encoder.passage_fingerprint, by_hash)
     missing = [key for key in by_hash if key not in known]
     if missing:
         vectors = encoder.encode_passages([by_hash[key] for key in missing])
-        catalog.embeddings.put(encoder.fingerprint, dict(zip(missing, vectors, strict=True)))
+        catalog.embeddings.put(encoder.passage_fingerprint, dict(zip(missing, vectors, strict=True)))
 
 
 class MaskedStore(MemoryStore):

@@ -22,6 +22,11 @@ class BatchedQueries:
         return self._encoder.fingerprint
 
     @property
+    def passage_fingerprint(self) -> str:
+        """The wrapped encoder's."""
+        return self._encoder.passage_fingerprint
+
+    @property
     def dimensions(self) -> int:
         """The wrapped encoder's."""
         return self._encoder.dimensions

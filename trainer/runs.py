@@ -140,7 +140,7 @@ class Runner:
         """Return what calibrates an arm, made from what the store holds: the catalog's may be of another moment."""
         if version not in self._made:
             vectors = (
-                moments_of(self.home.catalog, self.collection, self._models[version].fingerprint)
+                moments_of(self.home.catalog, self.collection, self._models[version].passage_fingerprint)
                 if (version in self._models)
                 else None
             )
@@ -150,7 +150,8 @@ class Runner:
 
     @cached_property
     def _recipe(self) -> Recipe:
-        config, fingerprints = self.collection.config, dict.fromkeys(m.fingerprint for m in self._models.values())
+        config = self.collection.config
+        fingerprints = dict.fromkeys(model.passage_fingerprint for model in self._models.values())
         found = recipe(self.home.catalog, self.collection, MaskedStore())
         return Recipe(replace(found.bm25, k1=config.k1, b=config.b), tuple(fingerprints))
 
@@ -162,7 +163,7 @@ class Runner:
     def _store(self) -> MaskedStore:
         catalog, store = self.home.catalog, MaskedStore()
         for model in self._models.values():
-            store.add_vector(model.fingerprint, model.dimensions)
+            store.add_vector(model.passage_fingerprint, model.dimensions)
         for chunks in catalog.chunks.all_stored(self.collection):
             store.upsert(points(catalog, self._recipe, chunks))
         return store
@@ -172,8 +173,7 @@ class Runner:
         """The points that stand in for masked documents, and what they were made of, by query."""
         catalog, hidden = self.home.catalog, self._masked.by_query
         for version in self._models:
-            searched = replace(self.collection, config=replace(self.collection.config, model=version))
-            embed_masked(catalog, self.home.encoder(searched), _embedded(hidden.values()))
+            embed_masked(catalog, self.home.encoder_of(version), _embedded(hidden.values()))
         how = self._recipe
         return {
             key: (masked_points(catalog, found, how.bm25, how.fingerprints), found) for key, found in hidden.items()
@@ -193,10 +193,10 @@ class Runner:
         except NotFound as error:
             raise ModelError(str(error)) from None
         hashes = set(catalog.chunks.text_hashes(collection))
-        if missing := len(hashes - catalog.embeddings.known(record.fingerprint, hashes)):
+        if missing := len(hashes - catalog.embeddings.known(record.passage_fingerprint, hashes)):
             raise ModelError(
                 f"Model {version!r} has not embedded {missing} of the {len(hashes)} texts in {collection.name!r}. "
-                + _remedy(version, is_active=version == collection.config.model)
+                + _remedy(version, collection)
             )
         return record
 
@@ -205,7 +205,7 @@ def _embedded(hidden: Iterable[Sequence[MaskedText]]) -> Iterator[str]:
     return (text.embedding_text for texts in hidden for text in texts)
 
 
-def _remedy(version: str, *, is_active: bool) -> str:
-    if is_active:
+def _remedy(version: str, collection: Collection) -> str:
+    if version == collection.config.model:
         return "`tandem doctor --repair` embeds them."
-    return f"Embeddings are shared by all collections: `TANDEM_MODEL={version} tandem ingest PATH -c OTHER` makes them."
+    return f"`tandem models embed {version} -c {collection.name}` embeds them."

@@ -18,6 +18,7 @@ from indexer.reindex import check_analyzer
 from indexer.sources import Problem, Source, SourceOptions, open_source
 from retrieval.catalog import Collection, CollectionConfig
 from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, note, opened, print_json, print_line
+from retrieval.encoder import plain_tokenizer_json
 from retrieval.errors import IndexBusy, UsageError
 from retrieval.home import Home
 from retrieval.types import JsonValue
@@ -62,7 +63,7 @@ def ingest(
             problems: Sequence[Problem] = plans.problems
         else:
             target, encoder = opened_home.prepared(collection)
-            pipeline = Pipeline.of(opened_home.catalog, target, encoder)
+            pipeline = Pipeline.of(opened_home.catalog, target, encoder, encoder_of=opened_home.encoder_of)
             check_analyzer(opened_home.catalog, target)
             with ExitStack() as stack:
                 index = _Index(opened_home, target, stack)
@@ -78,8 +79,9 @@ def _planned(home: Home, name: str, sources: Sequence[Source], options: SourceOp
     known = {collection.name: collection for collection in home.catalog.collections.list()}
     target = known.get(name, Collection(0, name, CollectionConfig(), ""))
     version = target.config.model
-    fingerprint = home.catalog.models.get(version).fingerprint if version else ""
-    settings = pipeline_settings(target.config, fingerprint)
+    folder = home.models.folder(version) if version else None
+    tokenizer_json = plain_tokenizer_json(folder) if folder else ""
+    settings = pipeline_settings(target.config, tokenizer_json, folder.manifest.recipe.max_tokens if folder else 0)
     return make_plans(home.catalog, target, sources, options=options, settings=settings)
 
 

@@ -127,6 +127,14 @@ class Chunks:
         with self._database.read() as connection:
             return list(connection.execute(statement).scalars())
 
+    def hashed(self, collection: Collection, *, after: int, limit: int) -> list[tuple[int, str]]:
+        """Return chunks after an id, ascending, each with its text hash."""
+        table = schema.chunks
+        later = (table.c.collection_id == collection.id, table.c.id > after)
+        statement = select(table.c.id, table.c.text_hash).where(*later).order_by(table.c.id).limit(limit)
+        with self._database.read() as connection:
+            return [(row.id, row.text_hash) for row in connection.execute(statement)]
+
     def sizes(self, collection: Collection) -> dict[int, int]:
         """Return how many chunks each document has, by the document's row."""
         table = schema.chunks

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -15,6 +15,7 @@ from retrieval.errors import CatalogError, NotFound, UsageError
 from retrieval.types import JsonValue
 
 DEFAULT_COLLECTION = "default"
+CONFIG = "config"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -50,6 +51,22 @@ class Collection:
     created_at: str
 
 
+Settings = Mapping[str, JsonValue]
+"""A collection's settings by name; its config is one of them."""
+
+
+def config_of(settings: Settings) -> CollectionConfig:
+    """Return the config among settings."""
+    return CollectionConfig.from_json(settings.get(CONFIG) or {})
+
+
+class ConfigChanged(CatalogError):
+    """Somebody else changed the collection's config meanwhile."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The settings of {name!r} were changed meanwhile by another process; run the command again.")
+
+
 class Collections:
     """Create, list and delete collections; read and write their settings."""
 
@@ -69,7 +86,7 @@ class Collections:
             if connection.execute(statement).rowcount == 0:
                 raise CatalogError(f"A collection called {name!r} exists; `tandem collections list` shows them all.")
             key = connection.execute(select(table.c.id).where(table.c.name == name)).scalar_one()
-            _put_setting(connection, key, "config", asdict(config))
+            _put_setting(connection, key, CONFIG, asdict(config))
         return self.get(name)
 
     def get(self, name: str) -> Collection:
@@ -94,7 +111,7 @@ class Collections:
     def list(self) -> list[Collection]:
         """Return every collection, by name."""
         table, settings = schema.collections, schema.settings
-        joined = table.outerjoin(settings, (settings.c.collection_id == table.c.id) & (settings.c.name == "config"))
+        joined = table.outerjoin(settings, (settings.c.collection_id == table.c.id) & (settings.c.name == CONFIG))
         statement = (
             select(table.c.id, table.c.name, table.c.created_at, settings.c.value)
             .select_from(joined)
@@ -113,8 +130,17 @@ class Collections:
             connection.execute(delete(schema.collections).where(schema.collections.c.id == collection.id))
 
     def configure(self, collection: Collection, config: CollectionConfig) -> Collection:
-        """Record a new config and return the collection with it."""
-        self.put_setting(collection, "config", asdict(config))
+        """Record a new config and return the collection with it.
+
+        Raises ConfigChanged when its config is no longer the collection's: what was meant to change may not be there.
+        """
+
+        def configured(settings: Settings) -> Settings:
+            if config_of(settings) != collection.config:
+                raise ConfigChanged(collection.name)
+            return {**settings, CONFIG: asdict(config)}
+
+        self.update_settings(collection, configured)
         return Collection(collection.id, collection.name, config, collection.created_at)
 
     def setting(self, collection: Collection, name: str) -> JsonValue:
@@ -123,6 +149,16 @@ class Collections:
         statement = select(table.c.value).where(table.c.collection_id == collection.id, table.c.name == name)
         with self._database.read() as connection:
             return connection.execute(statement).scalar()
+
+    def update_settings(self, collection: Collection, change: Callable[[Settings], Settings]) -> None:
+        """Record what `change` makes of all settings there are; nothing comes in between, and what it raises passes."""
+        table = schema.settings
+        with self._database.write() as connection:
+            mine = select(table.c.name, table.c.value).where(table.c.collection_id == collection.id).with_for_update()
+            before = {row.name: row.value for row in connection.execute(mine)}
+            for name, value in change(before).items():
+                if name not in before or before[name] != value:
+                    _put_setting(connection, collection.id, name, value)
 
     def put_setting(self, collection: Collection, name: str, value: JsonValue) -> None:
         """Record a setting, replacing the one there was."""

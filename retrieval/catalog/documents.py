@@ -1,7 +1,7 @@
 """Documents: written with their chunks, links, changes and vocabulary in one transaction; read back as they came."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from retrieval.catalog.chunks import (
 )
 from retrieval.catalog.collections import Collection
 from retrieval.catalog.database import Database, now
+from retrieval.catalog.due_vectors import check_embedded
 from retrieval.catalog.rows import in_batches, insert_for
 from retrieval.catalog.showing import SHOWN_COLUMNS, ShownDocument, shown_document
 from retrieval.catalog.vocabulary import count_words
@@ -59,10 +60,18 @@ class Documents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, collection: Collection, batch: Batch, words_of: WordsOf) -> None:
-        """Insert or replace documents by id, log the changes, and record the items as ingested: all or nothing."""
+    def put(
+        self, collection: Collection, batch: Batch, words_of: WordsOf, *, embedded_by: Set[str] | None = None
+    ) -> None:
+        """Insert or replace documents by id, log the changes, and record the items as ingested: all or nothing.
+
+        Raises NotEmbedded, keeping nothing, if a model whose vectors are due is not among those that embedded their
+        texts, given by passage fingerprint.
+        """
         tally = Tally(words_of, Counter())
         with self._database.write() as connection:
+            if embedded_by is not None and batch.records:
+                check_embedded(connection, collection.id, embedded_by)
             for record in batch.records:
                 _put_document(connection, (collection.id, batch.root), record, tally)
             count_words(connection, collection.id, tally.counts)

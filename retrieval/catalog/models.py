@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 
 from retrieval.catalog import schema
+from retrieval.catalog.collections import CONFIG
 from retrieval.catalog.database import Database, now
 from retrieval.catalog.rows import insert_for
-from retrieval.errors import FingerprintMismatch, NotFound
+from retrieval.errors import FingerprintMismatch, NotFound, UsageError
 from retrieval.types import JsonValue
 
 
@@ -88,15 +89,27 @@ class Models:
         ]
 
     def delete(self, version: str) -> int:
-        """Forget a version, and its passages' embeddings unless another version shares them; return how many went.
+        """Forget a version, with its passages' embeddings and moments unless another version shares them.
 
-        Raises NotFound.
+        Return how many embeddings went. Raises NotFound, and UsageError for one that a collection searches with.
         """
-        record, table, embeddings = self.get(version), schema.models, schema.embeddings
+        record, table, embeddings, moments = self.get(version), schema.models, schema.embeddings, schema.moments
         with self._database.write() as connection:
+            _check_idle(connection, version)
             connection.execute(delete(table).where(table.c.version == version))
             sharing = select(table.c.version).where(table.c.passage_fingerprint == record.passage_fingerprint)
             if connection.execute(sharing).first() is not None:
                 return 0
+            connection.execute(delete(moments).where(moments.c.fingerprint == record.passage_fingerprint))
             gone = embeddings.c.fingerprint == record.passage_fingerprint
             return connection.execute(delete(embeddings).where(gone)).rowcount
+
+
+def _check_idle(connection: Connection, version: str) -> None:
+    collections, settings = schema.collections, schema.settings
+    configured = select(collections.c.name, settings.c.value).where(
+        collections.c.id == settings.c.collection_id, settings.c.name == CONFIG
+    )
+    for name, config in connection.execute(configured):
+        if config.get("model") == version:
+            raise UsageError(f"{version!r} is the model that {name!r} searches with; promote another one there first.")

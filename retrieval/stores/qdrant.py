@@ -88,15 +88,19 @@ class QdrantStore:
         """Make room for a named dense vector, stored as float16."""
         if check_resize(name, size, self._sizes):
             with self._errors("adding a vector"):
-                self._client.create_vector_name(self._name, name, server.dense_config(size), wait=True)
+                self._sizes = server.dense_sizes(self._client.get_collection(self._name))  # others may have added it
+                if check_resize(name, size, self._sizes):
+                    self._client.create_vector_name(self._name, name, server.dense_config(size), wait=True)
             self._sizes[name] = size
 
     def drop_vector(self, name: str) -> None:
         """Remove a named vector from every point."""
         if name in self._sizes:
             with self._errors("dropping a vector"):
-                self._client.delete_vector_name(self._name, name, wait=True)
-            del self._sizes[name]
+                self._sizes = server.dense_sizes(self._client.get_collection(self._name))  # others may have dropped it
+                if name in self._sizes:
+                    self._client.delete_vector_name(self._name, name, wait=True)
+            self._sizes.pop(name, None)
 
     def put_vectors(self, name: str, vectors: Mapping[int, FloatArray]) -> None:
         """Set the named vector of points that exist."""

@@ -7,6 +7,8 @@ import typer
 
 from indexer.progress import duration
 from retrieval.console import HomeOption, JsonOption, print_json, print_line
+from retrieval.errors import NotFound
+from retrieval.model_finding import find_source, hub_id
 from retrieval.models import ModelStore
 from retrieval.settings import Settings
 from retrieval.types import JsonValue
@@ -30,8 +32,7 @@ def finetune(
     from trainer.training_set import TrainingSet
 
     line = TrainingLine()
-    models = ModelStore(Settings.from_environment(home=home))
-    found = base or models.source(TrainingSet.read(training_set).base_name)
+    found = base or _base(Settings.from_environment(home=home), TrainingSet.read(training_set).base_name)
     try:
         tuned = finetune_in_subprocess(training_set, found, output, resume=resume, on_progress=line.telling().tuning)
     finally:
@@ -45,4 +46,12 @@ def finetune(
     if tuned.keeps_base:
         print_line("The base is as good as anything that was trained: there is nothing to add.")
     else:
-        print_line(f"`tandem models add {output}` makes it a version, there where the collection is.")
+        print_line(f"`tandem models add {output.absolute()}` makes it a version, there where the collection is.")
+
+
+def _base(settings: Settings, name: str) -> Path:
+    """Return the folder of a version, or of a model that was never exported here."""
+    try:
+        return ModelStore(settings).source(name)
+    except NotFound:
+        return find_source(hub_id(name)).path
