@@ -12,6 +12,8 @@ from retrieval.errors import ModelError, UsageError
 from retrieval.types import JsonValue
 
 BETTER, WORSE = "better", "worse"
+LEAST_EFFECT = 0.01
+"""A verdict that was asked for less of nDCG@10 does not decide about a promotion."""
 
 
 class PromotionRefused(ModelError):
@@ -66,17 +68,27 @@ def permission(catalog: Catalog, collection: Collection, version: str, overrides
     active = collection.config.model
     key = verdict_key(catalog, collection, active, version)
     said = [verdict for verdict in catalog.verdicts.about(collection, arm(version)) if verdict.a == arm(active)]
-    valid = [verdict for verdict in said if verdict.key == key]
+    valid = [verdict for verdict in said if verdict.key == key and _is_strict(verdict)]
     better = next((verdict for verdict in valid if verdict.verdict == BETTER), None)
     if not overrides.force:
         _check_verdicts(collection, version, said, valid)
-    canary_waived = overrides.waive_canary if any(map(_is_vetoed, valid)) else ""
-    if any(map(_is_vetoed, valid)) and not canary_waived:
+    doubt = _doubt_of_canary(catalog, collection, version)
+    if doubt and not overrides.waive_canary:
         raise PromotionRefused(
-            f"{version!r} has forgotten what is not of this collection: its canary vetoes it. If that does not matter "
-            "here, `--waive-canary REASON` is recorded with the promotion."
+            f"{version!r} {doubt}. If that does not matter here: `--waive-canary REASON` is kept with the promotion."
         )
-    return Permission(_told(better) if better else {}, overrides.force, canary_waived)
+    return Permission(_told(better) if better else {}, overrides.force, overrides.waive_canary if doubt else "")
+
+
+def _doubt_of_canary(catalog: Catalog, collection: Collection, version: str) -> str:
+    """Say what speaks against a version besides its ranking; "" for nothing. What was never tuned forgot nothing."""
+    canaries = [verdict.evidence.get("canary") for verdict in catalog.verdicts.about(collection, arm(version))]
+    asked = [canary for canary in canaries if isinstance(canary, dict)]
+    if any(canary.get("vetoed") for canary in asked):
+        return "has forgotten what is not of this collection: its canary vetoes it"
+    if not asked and catalog.models.get(version).provenance.get("training"):
+        return "was tuned, and no canary was asked what it has forgotten; `tandem compare` asks one"
+    return ""
 
 
 def _check_verdicts(
@@ -104,9 +116,9 @@ def _check_verdicts(
     )
 
 
-def _is_vetoed(verdict: KeptVerdict) -> bool:
-    canary = verdict.evidence.get("canary")
-    return isinstance(canary, dict) and bool(canary.get("vetoed"))
+def _is_strict(verdict: KeptVerdict) -> bool:
+    """Tell whether a verdict asked for an effect worth having; one that is worse always counts."""
+    return verdict.verdict == WORSE or verdict.evidence.get("minimum_effect", LEAST_EFFECT) >= LEAST_EFFECT
 
 
 def _told(verdict: KeptVerdict) -> dict[str, JsonValue]:

@@ -111,7 +111,8 @@ def test_a_pair_without_other_documents_has_no_negative(tmp_path: Path, tiny_mod
     bench.put(about("bread"))
     ready = made_ready(bench, asked("bread"))
     assert ready.negatives == [()]
-    assert ready.negative_vectors.shape == (1, 0, bench.encoder.dimensions)
+    assert ready.negative_vectors.shape == (1, 1, bench.encoder.dimensions)
+    assert not ready.negative_vectors.any()
 
 
 def test_pairs_may_do_without_negatives(bench: Workbench) -> None:

@@ -166,6 +166,29 @@ def test_settings_that_change_meanwhile_stop_it_before_anything_is_switched(
         home.catalog.collections.configure(quick.collection, quick.collection.config)
 
 
+def test_what_was_tuned_needs_a_canary_that_was_asked(quick: Workbench, tmp_path: Path) -> None:
+    adapter(quick.home, tmp_path / "adapter")
+    judged(quick.home, "adapter")
+    with pytest.raises(PromotionRefused, match="no canary was asked what it has forgotten"):
+        promote(quick.home, quick.collection, "adapter")
+    judged(quick.home, "adapter", canary={"vetoed": False})
+    assert promote(quick.home, quick.collection, "adapter").canary_waived == ""
+
+
+def test_a_veto_outlasts_a_change_of_settings(quick: Workbench) -> None:
+    judged(quick.home, "other", canary={"vetoed": True})
+    collection = quick.home.catalog.collections.get("default")
+    changed = quick.home.catalog.collections.configure(collection, replace(collection.config, k1=1.5))
+    with pytest.raises(PromotionRefused, match="its canary vetoes it"):
+        promote(quick.home, changed, "other", force="the settings are better now")
+
+
+def test_a_verdict_that_was_asked_for_next_to_nothing_does_not_count(quick: Workbench) -> None:
+    judged(quick.home, "other", minimum_effect=0.0)
+    with pytest.raises(PromotionRefused, match="Only a verdict `better`"):
+        promote(quick.home, quick.collection, "other")
+
+
 def test_of_two_promotions_at_once_one_is_done(
     quick: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +198,7 @@ def test_of_two_promotions_at_once_one_is_done(
 
     def another_process(*arguments: object) -> None:
         monkeypatch.setattr(promotion, "put_moments", put)
-        promote(home, quick.collection, "adapter", force="me first")
+        promote(home, quick.collection, "adapter", force="me first", waive_canary="a test")
 
     monkeypatch.setattr(promotion, "put_moments", another_process)
     with pytest.raises(PromotionRefused):

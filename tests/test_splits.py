@@ -91,7 +91,7 @@ def test_with_dates_the_newest_groups_are_held_out() -> None:
     found = split_of([pair(number) for number in range(1, 30)], groups=groups)
     assert found.by_time
     assert groups_in(found.dev) == {"d29", "d28", "d27", "d26"}
-    assert found.record()["held_out"] == "the newest groups of documents"
+    assert found.record()["held_out"] == "the newest documents"
 
 
 def test_without_enough_dates_chance_decides() -> None:
@@ -129,7 +129,7 @@ def test_pairs_from_elsewhere_choose_when_they_are_enough() -> None:
     assert {one.source for one in found.dev} == {"human"}
     held = groups_in(found.dev)
     assert groups_in(found.train).isdisjoint(held)
-    assert found.left_out["of a document that dev queries want"] == len(held)
+    assert found.left_out["of a document or query that chooses"] == len(held)
 
 
 def test_few_pairs_from_elsewhere_do_not_choose_alone() -> None:

@@ -7,7 +7,7 @@ dog. tests/test_train_whole.py does all of it for once.
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,18 @@ import pytest
 from indexer.promotion import PromotionRefused, promote
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.catalog.pairs import Pair
+from retrieval.catalog.verdicts import KeptVerdict
 from retrieval.errors import UsageError
 from retrieval.model_folder import ModelFolder
 from tests.homes import Workbench, page
 from tests.tiny_model import WORDS, build_adapter, exchange, write_provenance
 from trainer import train as training
+from trainer.arms import Arm
+from trainer.compare import Declared, compare
+from trainer.evaluation_set import EvaluationSet
 from trainer.finetuning import Finetuned, TrainingInterrupted
+from trainer.report.training_story import how_sure
+from trainer.trained_on import TRAINED_ON, unseen
 from trainer.training.findings import KEEP_THE_BASE, TrainingReport
 from trainer.training.plan import Plan
 from trainer.training.preparation import Preparation
@@ -30,7 +36,7 @@ from trainer.training_set import Method, TrainingSet, TrainingSettings
 
 NOUNS = sorted(set(WORDS.split()))[::4][:120]
 SETTINGS = TrainingSettings(method=Method.ADAPTER)
-PLAN = Plan("tiny", "tiny", "default", SETTINGS, sources=("human",), canary="none")
+PLAN = Plan("tiny", "tiny", "default", SETTINGS, sources=("human",), canary="general")
 WON = {"lambda": 1.0, "dev": {"0": 0.5, "1": 0.9}}
 LOST = {"lambda": 0.0, "dev": {"0": 0.5, "1": 0.4}}
 
@@ -63,6 +69,7 @@ class Tuner:
             "pairs_per_s": 50.0,
             "device": "cpu",
             "stopped_early": False,
+            TRAINED_ON: read.split[TRAINED_ON],
         }
         if self.dies:
             raise Killed
@@ -91,6 +98,8 @@ def bench(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(type(bench.home.models), "source", lambda _self, version: tmp_path / version)
     judged = [JudgedQuery(f"q-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[:60]]
     bench.home.catalog.judgments.put(bench.collection, "default", judged)
+    general = [JudgedQuery(noun, noun, grades={f"car-{noun}": 1, f"dog-{noun}": 1}) for noun in NOUNS[:60]]
+    bench.home.catalog.judgments.put(bench.collection, "general", general)
     asked = [Pair(f"automobile {noun}", f"dog-{noun}", 0, "human", 1.0, f"dog-{noun}") for noun in NOUNS[60:]]
     bench.home.catalog.pairs.add(bench.collection, asked)
     yield bench
@@ -131,8 +140,56 @@ def test_a_map_that_learned_what_readers_mean_is_better_and_may_be_promoted(benc
     assert found.comparison is not None
     assert found.comparison.contrast.low > 0
     assert found.embedding is not None
+    assert found.canary is not None
+    assert found.canary.contrast.queries == 60
     promote(bench.home, bench.collection, found.version)
     assert bench.home.catalog.collections.get("default").config.model == found.version
+
+
+def test_without_a_canary_nothing_is_promoted(bench: Workbench, tuner: Tuner) -> None:
+    found = trained(bench, begun(bench, replace(PLAN, canary="none")))
+    assert (found.verdict, found.may_be_promoted) == ("better", False)
+    with pytest.raises(PromotionRefused, match="no canary was asked"):
+        promote(bench.home, bench.collection, found.version)
+
+
+def test_queries_that_want_what_a_model_was_trained_on_do_not_judge_it(bench: Workbench, tuner: Tuner) -> None:
+    found = trained(bench, begun(bench))
+    catalog = bench.home.catalog
+    taught = [JudgedQuery(f"t-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[60:]]
+    catalog.judgments.put(bench.collection, "taught", [*taught, *catalog.judgments.get(bench.collection, "default")])
+    judged = EvaluationSet.of(catalog.judgments.get(bench.collection, "taught"), "taught")
+    assert unseen(judged, catalog, ["tiny"]) == judged
+    assert set(unseen(judged, catalog, ["tiny", found.version]).queries) == {f"q-{noun}" for noun in NOUNS[:60]}
+    declared = Declared([(Arm("hybrid", "tiny"), Arm("hybrid", found.version))], name="taught")
+    report = compare(bench.home, bench.collection, judged, declared)
+    assert report.judgments == "taught, held out"
+    assert report.comparisons[0].contrast.queries == 60
+    with pytest.raises(UsageError, match="All 60 judged queries want documents that a model was trained on"):
+        compare(bench.home, bench.collection, judged.only({query.id for query in taught}), declared)
+
+
+def test_a_document_that_changed_after_its_pair_was_brought_is_placed_anew(bench: Workbench, tuner: Tuner) -> None:
+    stale = [replace(pair, position=7) for pair in bench.home.catalog.pairs.list(bench.collection)]
+    bench.home.catalog.pairs.add(bench.collection, stale)
+    assert trained(bench, begun(bench)).verdict == "better"
+
+
+def test_the_number_of_models_tried_on_these_judgments_is_told(bench: Workbench, tuner: Tuner) -> None:
+    first = trained(bench, begun(bench))
+    assert (first.tried, trained(bench, begun(bench)).tried) == (1, 1)  # the same model again
+    other = KeptVerdict("hybrid@tiny", "hybrid@earlier", "default", "", "worse", {})
+    bench.home.catalog.verdicts.put(bench.collection, other)
+    found = trained(bench, begun(bench))
+    assert found.tried == 2
+    assert any("2 tuned models were compared" in said for said in how_sure(found))
+
+
+def test_a_training_of_a_collection_that_is_gone_is_given_up(bench: Workbench, tuner: Tuner) -> None:
+    run = begun(bench, replace(PLAN, collection_id=99))
+    with pytest.raises(UsageError, match="a collection that is gone"):
+        trained(bench, run)
+    assert TrainingRun.all(bench.home.settings, "default") == []
 
 
 def test_where_dev_keeps_the_base_nothing_is_added_or_compared(bench: Workbench, tuner: Tuner) -> None:

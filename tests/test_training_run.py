@@ -16,12 +16,12 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_trainings_are_numbered_and_the_newest_unfinished_one_goes_on(settings: Settings) -> None:
-    first, second = (TrainingRun.begin(settings, "posts", {"seed": seed}) for seed in (1, 2))
-    assert [run.number for run in TrainingRun.all(settings, "posts")] == [1, 2]
-    assert TrainingRun.unfinished(settings, "posts").plan == {"seed": 2}
-    second.finish()
-    assert TrainingRun.unfinished(settings, "posts") == first
-    first.finish()
+    TrainingRun.begin(settings, "posts", {"seed": 1}).finish()
+    TrainingRun.begin(settings, "posts", {"seed": 2})
+    third = TrainingRun.begin(settings, "posts", {"seed": 3})  # what was begun before and left is forgotten
+    assert [run.plan["seed"] for run in TrainingRun.all(settings, "posts")] == [1, 3]
+    assert TrainingRun.unfinished(settings, "posts") == third
+    third.finish()
     with pytest.raises(UsageError, match="No training of 'posts' is unfinished"):
         TrainingRun.unfinished(settings, "posts")
 
@@ -44,10 +44,27 @@ def test_decisions_are_kept_and_a_finished_training_has_no_weights_left(settings
 
 def test_old_trainings_that_are_done_are_forgotten(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_run, "KEPT", 2)
-    unfinished = TrainingRun.begin(settings, "posts", {})
-    for _ in range(3):
+    for _ in range(4):
         TrainingRun.begin(settings, "posts", {}).finish()
-    assert [run.number for run in TrainingRun.all(settings, "posts")] == [unfinished.number, 3, 4]
+    assert [run.number for run in TrainingRun.all(settings, "posts")] == [3, 4]
+
+
+def test_killed_while_it_begins_a_training_does_not_stand_in_the_way(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "_write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            TrainingRun.begin(settings, "posts", {})
+    assert TrainingRun.begin(settings, "posts", {}).number == 1
+
+
+def test_one_that_is_given_up_is_forgotten(settings: Settings) -> None:
+    TrainingRun.begin(settings, "posts", {}).give_up()
+    assert TrainingRun.all(settings, "posts") == []
 
 
 def test_a_state_that_cannot_be_read_says_so(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from retrieval.analysis import ANALYZER_VERSION
 from retrieval.catalog import Collection
+from retrieval.errors import UsageError
 from retrieval.home import Home
 from trainer.arms import Arm
 from trainer.changed import ChangedQueries
@@ -18,10 +19,14 @@ from trainer.findings import MEASURE, MINIMUM_EFFECT, ArmSummary, Comparison, Co
 from trainer.runs import Runner
 from trainer.significance import Rules, contrast, is_chance, mean_interval, verdict, with_holm
 from trainer.slices import slice_results, slices_of
+from trainer.trained_on import unseen
 from trainer.wording import evidence, losses, outlook
 
 Pair = tuple[Arm, Arm]
 """A and B: B is compared against A."""
+
+HELD_OUT = ", held out"
+"""What is added to the name of a judgment set of which only a part judges."""
 
 _EXPLORED = "Looked at beside what was declared, and not corrected for: it decides nothing."
 
@@ -78,8 +83,12 @@ def compare(
 ) -> Report:
     """Measure every arm and judge every declared pair, corrected for their number (Holm).
 
-    Raises ModelError for an arm whose model is unknown or has not embedded the whole collection.
+    Queries that want a document which a model was trained on are left out: they cannot judge it.
+
+    Raises ModelError for an arm whose model is unknown or has not embedded the whole collection, UsageError where no
+    query is left.
     """
+    judged, declared = _unseen(home, judged, declared)
     runner = Runner(home, collection, declared.arms, judged)
     results = evaluate_with(runner, judged, declared.arms, keep_as=declared.name, on_arm=on_arm)
     measured = _Measured(
@@ -105,6 +114,24 @@ def compare(
         versions=_versions(),
         concerns=tuple(judged.concerns(home.catalog.documents.keys(collection))),
     )
+
+
+def _unseen(home: Home, judged: EvaluationSet, declared: Declared) -> tuple[EvaluationSet, Declared]:
+    """Leave out the queries that want what an arm's model was trained on; the set is then called by another name."""
+    kept = unseen(judged, home.catalog, [arm.version for arm in declared.arms if arm.version])
+    if len(kept.queries) == len(judged.queries):
+        return judged, declared
+    if not kept.queries:
+        raise UsageError(
+            f"All {len(judged.queries)} judged queries want documents that a model was trained on, and so cannot judge "
+            "it. Judge others: `tandem judgments import`."
+        )
+    return kept, replace(declared, name=held_out(declared.name))
+
+
+def held_out(judgments: str) -> str:
+    """Return what a judgment set is called of which only a part judges."""
+    return judgments if not judgments or judgments.endswith(HELD_OUT) else judgments + HELD_OUT
 
 
 def _summary(result: ArmResult, measured: _Measured) -> ArmSummary:

@@ -48,6 +48,9 @@ class EvaluationSet:
             self,
             queries={query: self.queries[query] for query in kept},
             qrels={query: self.qrels[query] for query in kept},
+            sources={query: self.sources[query] for query in kept if query in self.sources},
+            clusters={query: self.clusters[query] for query in kept if query in self.clusters},
+            masks={query: self.masks[query] for query in kept if query in self.masks},
         )
 
     @classmethod

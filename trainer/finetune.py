@@ -25,6 +25,7 @@ from trainer.finetuning.interpolation import gain_error
 from trainer.finetuning.outcome import Outcome
 from trainer.finetuning.progress import INTERRUPTED, Progress, Reporter, Stage, Stopped
 from trainer.finetuning.workplace import Plan, Workplace, finished
+from trainer.trained_on import TRAINED_ON
 from trainer.training_set import Method, TrainingSet, settings_record
 
 _LIBRARIES = ("tandem-search", "torch", "sentence-transformers", "transformers", "peft", "accelerate", "numpy", "scipy")
@@ -84,6 +85,7 @@ def provenance(training_set: TrainingSet, plan: Plan, outcome: Outcome, place: W
         "share": plan.share,
         "sources": training_set.sources,
         "pairs": len(training_set.pairs),
+        TRAINED_ON: str(training_set.split.get(TRAINED_ON, "")),
         "method": settings.method.value,
         "settings": settings_record(settings),
         "seed": settings.seed,

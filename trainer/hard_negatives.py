@@ -140,7 +140,7 @@ class _Negatives:
         return drawn
 
     def _vectors(self, negatives: Sequence[Sequence[str]]) -> FloatArray:
-        most = max(map(len, negatives), default=0)
+        most = self._drawing.most
         vectors = np.zeros((len(negatives), most, self._legs.encoder.dimensions), np.float32)
         places = [(row, place) for row, texts in enumerate(negatives) for place in range(len(texts))]
         found = self._legs.vectors.of([negatives[row][place] for row, place in places])

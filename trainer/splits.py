@@ -65,11 +65,13 @@ class Split:
     seed: int
     groups: Mapping[str, int]
     """How many groups each part has."""
+    taught: frozenset[str] = frozenset()
+    """The documents that pairs to train on or to choose by want, and their near copies."""
 
     def record(self) -> dict[str, JsonValue]:
         """Return how it was split, for who asks later."""
         return {
-            "held_out": "the newest groups of documents" if self.by_time else "groups of documents drawn by chance",
+            "held_out": "the newest documents" if self.by_time else "documents drawn by chance",
             "seed": self.seed,
             "groups": dict(self.groups),
             "pairs": {"train": len(self.train), "dev": len(self.dev)},
@@ -93,16 +95,18 @@ def split(
     eligible = _eligible(kept)
     held = _dev_groups(eligible, groups)
     dev = _dev_queries([pair for pair in eligible if _group(pair, groups) in held], seed=seed)
-    chosen_by = {pair.query for pair in dev}
-    train = [pair for pair in kept if _group(pair, groups) not in held and pair.query not in chosen_by]
+    near = near_duplicates({pair.query for pair in kept}, [pair.query for pair in dev], Analyzer(language))
+    train = [pair for pair in kept if _group(pair, groups) not in held and pair.query not in near]
     if unused := len(kept) - len(train) - len(dev):
-        left_out["of a document that dev queries want"] = unused
+        left_out["of a document or query that chooses"] = unused
     sizes = {
         "train": len({_group(pair, groups) for pair in train}),
         "dev": len({_group(pair, groups) for pair in dev}),
         "test": len(wanted),
     }
-    return Split(train, dev, test, left_out, groups.by_time, seed, sizes)
+    own = {_group(pair, groups) for pair in (*train, *dev)}
+    taught = frozenset(document for document, name in groups.of.items() if name in own)
+    return Split(train, dev, test, left_out, groups.by_time, seed, sizes, taught)
 
 
 def _chance(seed: int, name: str) -> bytes:
@@ -145,7 +149,7 @@ def _unlike(
     left_out: Counter[str],
 ) -> Iterable[Pair]:
     """Yield the pairs that share neither a group nor, nearly, a query with the test; count the others."""
-    near = _near_duplicates({pair.query for pair in pairs}, test.queries.values(), Analyzer(language))
+    near = near_duplicates({pair.query for pair in pairs}, test.queries.values(), Analyzer(language))
     for pair in pairs:
         if pair.document not in groups.of:
             left_out["of a document that is gone"] += 1
@@ -157,7 +161,7 @@ def _unlike(
             yield pair
 
 
-def _near_duplicates(queries: set[str], asked: Iterable[str], analyzer: Analyzer) -> set[str]:
+def near_duplicates(queries: set[str], asked: Iterable[str], analyzer: Analyzer) -> set[str]:
     """Return those queries that are asked already in these words, or in nearly these, whatever their order and form."""
     wanted = [frozenset(analyzer.query_terms(text)) for text in asked]
     holders: dict[str, list[int]] = defaultdict(list)

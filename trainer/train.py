@@ -5,13 +5,17 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
 
 from indexer.promotion import embed
 from retrieval.catalog import Collection
+from retrieval.errors import UsageError
 from retrieval.home import Home
+from retrieval.model_folder import Precision, sha256_of
 from retrieval.types import Mode
 from trainer.arms import REFERENCE, Arm
-from trainer.compare import Declared, compare
+from trainer.compare import Declared, compare, held_out
 from trainer.evaluation_set import EvaluationSet
 from trainer.findings import Report
 from trainer.finetuning import Finetuned, finetune_in_subprocess
@@ -26,9 +30,6 @@ from trainer.training.preparation import Preparation, Prepared
 from trainer.training.run import TrainingRun
 from trainer.training.telling import Telling
 
-HELD_OUT = ", held out"
-"""What is added to the name of a judgment set of which only a part judges."""
-
 
 def train(home: Home, collection: Collection, run: TrainingRun, telling: Telling | None = None) -> TrainingReport:
     """Carry a run out to its report, which is written into its folder; a run that was stopped goes on.
@@ -37,6 +38,9 @@ def train(home: Home, collection: Collection, run: TrainingRun, telling: Telling
     raise.
     """
     plan = Plan.of(run.plan)
+    if plan.collection_id not in (0, collection.id):
+        run.give_up()
+        raise UsageError(f"The training of {collection.name!r} was of a collection that is gone; begin a new one.")
     judged = EvaluationSet.of(home.catalog.judgments.get(collection, plan.judgments), plan.judgments)
     found = _Training(home, collection, judged, plan, run, telling or Telling()).to_the_end()
     run.report.write_text(training_html(found), encoding="utf-8")
@@ -61,7 +65,11 @@ class _Training:
         """Do every step that is not done yet, and return what came of it."""
         with self._timed("pairs"):
             about = Preparation(self.home, self.collection, self.judged, self.plan, self.telling)
-            ready = about.into(self.run)
+            try:
+                ready = about.into(self.run)
+            except UsageError:
+                self.run.give_up()
+                raise
         tuned = [self._tuned(share) for share in (*self.plan.curve, 1.0)]
         version = self._version(tuned[-1])
         if version:
@@ -71,7 +79,7 @@ class _Training:
             canary = self._canary(version) if version else None
         found = self._report(ready, tuned, version, report, canary)
         if version:
-            keep_verdict(self.home.catalog, self.collection, report, canary)
+            keep_verdict(self.home.catalog, self.collection, found.report, canary)
         return found
 
     def _tuned(self, share: float) -> Finetuned:
@@ -88,12 +96,15 @@ class _Training:
         """Return the version that the tuned model is, added now if it was not; "" where the base is kept."""
         if tuned.keeps_base:
             return ""
-        name = f"{self.collection.name}-{self.plan.settings.method}-{tuned.provenance['data_hash'][:8]}"
-        if self.run.decided("version") != name:
-            self.telling.step(f"Adding the tuned model as {name}")
-            with self._timed("export"):
-                self.home.register(self.home.models.add_model(tuned.folder, name))
-            self.run.decide("version", name)
+        known: str = self.run.decided("version") or ""
+        if known:
+            return known
+        name = f"{self.collection.name}-{self.plan.settings.method}-{weights_digest(tuned.folder)}"
+        self.telling.step(f"Adding the tuned model as {name}")
+        precision = Precision(self.home.models.model(self.plan.start).precision)
+        with self._timed("export"):
+            self.home.register(self.home.models.add_model(tuned.folder, name, precision=precision))
+        self.run.decide("version", name)
         return name
 
     def _embed(self, version: str) -> None:
@@ -111,7 +122,7 @@ class _Training:
         declared = Declared(
             pairs=[(hybrid[0], hybrid[1])] if version else [],
             shown=[Arm(REFERENCE), Arm(Mode.KEYWORD.value), *embedding, *hybrid],
-            name=self.plan.judgments + ("" if whole else HELD_OUT),
+            name=self.plan.judgments if whole else held_out(self.plan.judgments),
             minimum_effect=self.plan.minimum_effect,
             explored=[(embedding[0], embedding[1])] if version else [],
         )
@@ -130,7 +141,6 @@ class _Training:
             self.collection,
             self.plan.canary,
             (self.plan.base, version),
-            minimum_effect=self.plan.minimum_effect,
             on_embedded=self.telling.embedding,
         )
 
@@ -159,7 +169,12 @@ class _Training:
             pairs_per_s=last.pairs_per_s or 0.0,
             device=last.device,
             settings=self.plan.record(),
+            tried=self._tried(report, version),
         )
+
+    def _tried(self, report: Report, version: str) -> int:
+        known = self.home.catalog.verdicts.judged(self.collection, report.judgments)
+        return len(known | {str(Arm(Mode.HYBRID.value, version))})
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
@@ -168,8 +183,17 @@ class _Training:
         try:
             yield
         finally:
-            took = self.run.decided("seconds") or {}
-            self.run.decide("seconds", {**took, step: took.get(step, 0.0) + time.monotonic() - started})
+            if self.run.path.exists():
+                took = self.run.decided("seconds") or {}
+                self.run.decide("seconds", {**took, step: took.get(step, 0.0) + time.monotonic() - started})
+
+
+def weights_digest(folder: Path) -> str:
+    """Return what tells the weights in a folder from any others: 8 hexadecimal characters."""
+    digest = sha256()
+    for file in sorted(folder.rglob("*.safetensors")):
+        digest.update(sha256_of(file).encode())
+    return digest.hexdigest()[:8]
 
 
 def _point(share: float, tuned: Finetuned) -> CurvePoint:

@@ -49,6 +49,13 @@ class Verdicts:
             connection.execute(delete(table).where(*(table.c[name] == value for name, value in same.items())))
             connection.execute(insert(table).values(row))
 
+    def judged(self, collection: Collection, judgments: str) -> set[str]:
+        """Return the arms that something was said of by a judgment set."""
+        table = schema.verdicts
+        mine = (table.c.collection_id == collection.id, table.c.judgments == judgments)
+        with self._database.read() as connection:
+            return set(connection.execute(select(table.c.b).where(*mine)).scalars())
+
     def about(self, collection: Collection, b: str) -> list[KeptVerdict]:
         """Return what was said of an arm, the newest first."""
         table = schema.verdicts

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retrieval.catalog import Collection
 from retrieval.console import (
     DEFAULT,
     CollectionOption,
@@ -17,6 +18,7 @@ from retrieval.console import (
     table,
 )
 from retrieval.errors import UsageError
+from retrieval.home import Home
 from trainer.arms import REFERENCE, Arm, parse_arms
 from trainer.commands.asked import JudgmentsOption, QrelsOption, QueriesOption, asked, from_files
 from trainer.commands.reports import check_report, write_report
@@ -24,6 +26,7 @@ from trainer.findings import MINIMUM_EFFECT
 
 if TYPE_CHECKING:
     from trainer.findings import Comparison, Report
+    from trainer.training.canary import Canary
 
 
 def compare(
@@ -52,6 +55,7 @@ def compare(
     """Say whether arm B is better than arm A, worse, no different, or whether nobody can tell yet."""
     from trainer.compare import Declared
     from trainer.compare import compare as run_comparison
+    from trainer.trained_on import unseen
     from trainer.training.keeping import keep_verdict
 
     if report is not None:
@@ -71,8 +75,14 @@ def compare(
                 f"Hiding what gives {len(judged.masks)} mined queries away: their documents are embedded again without "
                 "it, once for each model, which may take minutes"
             )
+        kept = unseen(judged, opened_home.catalog, [arm.version for arm in declared.arms if arm.version])
+        if len(kept.queries) < len(judged.queries):
+            note(
+                f"Leaving out {len(judged.queries) - len(kept.queries)} of {len(judged.queries)} queries: a model was "
+                "trained on the documents that they want"
+            )
         found = run_comparison(opened_home, target, judged, declared, on_arm=lambda arm: note(f"Ranking with {arm}"))
-        keep_verdict(opened_home.catalog, target, found)
+        keep_verdict(opened_home.catalog, target, found, _canary(opened_home, target, found))
     if report is not None:
         from trainer.report import html, to_json
 
@@ -83,6 +93,23 @@ def compare(
         print_json(compare_json(found.comparisons[0], found))
     else:
         _print(found)
+
+
+def _canary(home: Home, collection: Collection, found: "Report") -> "Canary | None":
+    """Ask what a tuned model has forgotten, if it is better and was not asked yet: a promotion wants to know."""
+    from trainer.training.canary_sets import ask_canary
+    from trainer.training.keeping import known_canary, version_of
+
+    main = found.comparisons[0]
+    before, after = version_of(main.a), version_of(main.b)
+    if main.verdict != "better" or not (before and after and found.judgments):
+        return None
+    if not home.catalog.models.get(after).provenance.get("training"):
+        return None
+    if known_canary(home.catalog, collection, main.a, main.b):
+        return None
+    note("Asking the tuned model what has nothing to do with the collection")
+    return ask_canary(home, collection, "", (before, after))
 
 
 def _arm(written: str, active: str) -> Arm:

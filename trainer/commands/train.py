@@ -19,6 +19,7 @@ from retrieval.console import (
     print_line,
     table,
 )
+from retrieval.errors import TandemError
 from retrieval.home import Home
 from retrieval.types import JsonValue
 from trainer.commands.asked import JudgmentsOption
@@ -99,12 +100,13 @@ def train(
         body = _body(found, page)
         if report is not None:
             write_report(report, page.read_text(encoding="utf-8"), body)
-        if promote and found.may_be_promoted:
-            body["promoted"] = _promote(opened_home, target, found.version)
+        refused = _promote(opened_home, target, found, body) if promote else None
     if as_json:
         print_json(body)
     else:
         _print(found, page)
+    if refused is not None:
+        raise refused
 
 
 def _begun(
@@ -115,6 +117,7 @@ def _begun(
 
     _, name = judged_by(home, collection, judgments)
     plan = how.plan(home, collection, name, limits)
+    _check_canary(home, collection, limits.canary)
     with alone(home.settings, collection.name):
         return _carried_out(home, collection, TrainingRun.begin(home.settings, collection.name, plan.record()))
 
@@ -123,7 +126,21 @@ def _resumed(home: Home, collection: Collection) -> "tuple[TrainingReport, Path]
     from trainer.training.run import TrainingRun, alone
 
     with alone(home.settings, collection.name):
-        return _carried_out(home, collection, TrainingRun.unfinished(home.settings, collection.name))
+        run = TrainingRun.unfinished(home.settings, collection.name)
+        plan = run.plan
+        note(
+            f"Going on with training {run.number} as it was begun: method {plan['settings']['method']}, judged by "
+            f"{plan['judgments']!r}; other options are not looked at"
+        )
+        return _carried_out(home, collection, run)
+
+
+def _check_canary(home: Home, collection: Collection, name: str) -> None:
+    """Raise NotFound for a canary that is not there before anything is trained."""
+    from trainer.training.canary_sets import NONE, canary_set
+
+    if name and name != NONE:
+        canary_set(home, collection, name)
 
 
 def _carried_out(home: Home, collection: Collection, run: "TrainingRun") -> "tuple[TrainingReport, Path]":
@@ -143,6 +160,7 @@ def _foretell(
     from trainer.training.forecast import forecast
 
     judged, name = judged_by(home, collection, judgments)
+    _check_canary(home, collection, limits.canary)
     line = TrainingLine()
     found = forecast(home, collection, judged, how.plan(home, collection, name, limits), line.telling())
     line.close()
@@ -157,11 +175,21 @@ def _foretell(
     print_line(f"About {duration(sum(found.seconds.values()))}: {took}; the evaluation comes on top.")
 
 
-def _promote(home: Home, collection: Collection, version: str) -> dict[str, JsonValue]:
+def _promote(
+    home: Home, collection: Collection, found: "TrainingReport", body: dict[str, JsonValue]
+) -> TandemError | None:
+    """Promote what may be, and say so in the body; return what refused it, which must not cost the report."""
     from indexer.promotion import promote
 
-    note(f"Promoting {version}")
-    return asdict(promote(home, collection, version))
+    body["promoted"] = None
+    if not found.may_be_promoted:
+        return None
+    note(f"Promoting {found.version}")
+    try:
+        body["promoted"] = asdict(promote(home, collection, found.version))
+    except TandemError as error:
+        return error
+    return None
 
 
 def _body(found: "TrainingReport", page: Path) -> dict[str, JsonValue]:

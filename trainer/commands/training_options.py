@@ -82,6 +82,7 @@ class HowToTrain:
             base=collection.config.model,
             start=starting_point(home, collection),
             judgments=judgments,
+            collection_id=collection.id,
             settings=self.settings(),
             sources=_listed(self.sources),
             max_pairs=self.max_pairs or MAX_PAIRS,

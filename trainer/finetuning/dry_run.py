@@ -17,7 +17,7 @@ from trainer.finetuning.memory import on_device
 from trainer.finetuning.ranking import SLICE, encode, tokens_of
 from trainer.finetuning.ranking_loss import pair_loss
 from trainer.finetuning.ranking_trainer import candidate_columns
-from trainer.finetuning.tuned_model import TunedModel, prepare
+from trainer.finetuning.tuned_model import TunedModel, half_while_training, prepare
 from trainer.training_set import TrainingSet
 
 
@@ -63,7 +63,8 @@ def training_seconds(model: TunedModel, training_set: TrainingSet, schedule: Sch
         optimizer.zero_grad()
 
     model.pipeline.train()
-    seconds = _by_size(schedule.steps, schedule.tokens.tolist(), step)
+    with half_while_training(model.pipeline):
+        seconds = _by_size(schedule.steps, schedule.tokens.tolist(), step)
     model.pipeline.eval()
     return seconds
 

@@ -79,9 +79,13 @@ _SAME_NAMES = ("dev_queries", "gain_error", "pairs", "seconds", "pairs_per_s", "
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a training would take, if dev queries did not end it early. `details` say what is in it."""
+    """What a training would take, if dev queries did not end it early. `details` say what is in it.
+
+    Of the `seconds`, `fixed_s` go into what is the same for few pairs and for many.
+    """
 
     seconds: float
+    fixed_s: float
     steps: int
     pairs: int
     details: Mapping[str, JsonValue]
@@ -109,7 +113,8 @@ def finetune_in_subprocess(
 def estimate_in_subprocess(training_set: Path, base: Path, *, share: float = 1.0) -> Estimate:
     """Return what a training would take, by a few real steps; nothing is written. Raises as the training would."""
     found = _run([training_set, base, Path("none")], ["--share", repr(share), "--estimate"], lambda _: None)["estimate"]
-    return Estimate(found["seconds"], found["steps"], found["pairs"], found)
+    fixed_s = found["seconds"] - found.get("training_s", 0.0)
+    return Estimate(found["seconds"], fixed_s, found["steps"], found["pairs"], found)
 
 
 def _run(

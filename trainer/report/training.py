@@ -46,6 +46,7 @@ def training_json(found: TrainingReport) -> dict[str, JsonValue]:
             "lambda": found.choice.weight,
             "verdict": found.verdict,
             "may_be_promoted": found.may_be_promoted,
+            "tried": found.tried,
             "comparison": compare_json(main, found.report) if main else None,
             "embedding_comparison": compare_json(found.embedding, found.report) if found.embedding else None,
             "dev": {
@@ -113,7 +114,7 @@ def _curve(found: TrainingReport) -> Iterator[Html]:
     rows = [
         Row(
             f"{count(point.pairs)} pairs",
-            f"{percent(point.share)} of the pairs' documents",
+            f"{percent(point.share)} of the pairs",
             f"{count(point.pairs)} pairs: {points(point.gain)} points",
             point.gain,
             point.gain - _ERRORS * point.error,
@@ -165,7 +166,8 @@ def _weights(found: TrainingReport) -> Iterator[Html]:
 def _canary(found: TrainingReport) -> Iterator[Html]:
     canary = found.canary
     if canary is None:
-        yield tag("p", "Nothing was asked: there is no tuned model.")
+        why = "nobody wanted it (`--canary none`)" if found.version else "there is no tuned model"
+        yield tag("p", prose(f"Nothing was asked: {why}."))
         return
     contrast = canary.contrast
     said = (

@@ -17,6 +17,8 @@ def headline(found: TrainingReport) -> str:
     main = found.comparison
     if main is None:
         return "Not worth it: nothing that was tuned ranked better than the model there is"
+    if main.verdict is Verdict.BETTER and found.canary is None:
+        return "Perhaps: better here, but nobody asked what the tuned model forgot"
     if main.verdict is Verdict.BETTER and not found.may_be_promoted:
         return "Not yet: better here, but the tuned model forgot what it knew of everything else"
     return {
@@ -79,7 +81,15 @@ def how_sure(found: TrainingReport) -> Iterator[str]:
     if made := mined(report):
         people = "none of them was asked by a reader" if made == asked else f"{asked - made} were asked by readers"
         yield f"Of {queries(asked)} that judge, {made} are mined: {people}."
-    yield f"No document that a judging query wants was trained on: {found.pairs.held_out} were held out."
+    yield (
+        "No document that a judging query wants was given as an answer in training. Held out to choose by: "
+        f"{found.pairs.held_out}."
+    )
+    if found.tried > 1:
+        yield (
+            f"{found.tried} tuned models were compared on these judgments so far, this one included: the more are "
+            "tried, the likelier it is that chance makes one look better."
+        )
     yield from found.pairs.concerns
 
 
@@ -102,12 +112,19 @@ def what_next(found: TrainingReport) -> Iterator[str]:
     """Say what to do next, the decision first."""
     main = found.comparison
     if found.may_be_promoted:
+        if all_mined(found.report):
+            yield "First bring queries that people asked (`tandem judgments import`), and compare again: all are mined."
         yield f"Promote it: `tandem models promote {found.version}`; `tandem models rollback` goes back at once."
     elif main is not None and main.verdict is Verdict.BETTER:
-        yield "Keep the base; train for fewer epochs, more slowly, or on more kinds of pairs, to forget less."
+        yield (
+            "Keep the base; train for fewer epochs, more slowly, or on more kinds of pairs, to forget less."
+            if found.canary
+            else f"First ask what it forgot: `tandem compare hybrid@{found.base} hybrid@{found.version}`."
+        )
     if main is None:
         yield f"Leave it: keep {found.base}."
-    yield from (step for step in next_steps(found.report) if main is not None and not found.may_be_promoted)
+    elif main.verdict is not Verdict.BETTER:
+        yield from next_steps(found.report)
     if said := outlook(found.curve):
         yield said
     yield from _data(found)

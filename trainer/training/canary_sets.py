@@ -12,6 +12,7 @@ from trainer.arms import Arm
 from trainer.clusters import clusters_of
 from trainer.evaluate import evaluate
 from trainer.evaluation_set import EvaluationSet
+from trainer.findings import MINIMUM_EFFECT
 from trainer.training.canary import Canary, judged_canary, standard_library_canary
 
 NONE = "none"
@@ -27,7 +28,7 @@ def ask_canary(
     name: str,
     versions: tuple[str, str],
     *,
-    minimum_effect: float,
+    minimum_effect: float = MINIMUM_EFFECT,
     on_embedded: OnEmbedded = lambda _done, _all: None,
 ) -> Canary | None:
     """Ask both versions, before and after, the queries of a canary; None for the one that asks nothing.

@@ -58,6 +58,8 @@ class TrainingReport:
     pairs_per_s: float
     device: str
     settings: Mapping[str, JsonValue]
+    tried: int = 1
+    """How many tuned models, this one included, were compared on these judgments."""
 
     @property
     def keeps_base(self) -> bool:
@@ -76,6 +78,6 @@ class TrainingReport:
 
     @property
     def may_be_promoted(self) -> bool:
-        """Whether the tuned model is better, and forgot nothing that matters."""
+        """Whether the tuned model is better, and was asked what it forgot, which was nothing that matters."""
         is_better = self.comparison is not None and self.comparison.verdict is Verdict.BETTER
-        return is_better and not (self.canary and self.canary.is_vetoed)
+        return is_better and self.canary is not None and not self.canary.is_vetoed

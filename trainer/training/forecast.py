@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -41,13 +41,13 @@ def forecast(home: Home, collection: Collection, judged: EvaluationSet, plan: Pl
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "set"
         training_set.write(folder)
-        tuning_s = estimate_in_subprocess(folder, home.models.source(plan.start)).seconds
-    is_bounded = plan.budget_s and tuning_s * (1 + sum(plan.curve)) > plan.budget_s
-    share = plan.budget_s / (tuning_s * (1 + sum(plan.curve))) if is_bounded else 1.0
-    seconds = {"fine-tuning": share * tuning_s, "learning curve": share * tuning_s * sum(plan.curve)}
+        takes = estimate_in_subprocess(folder, home.models.source(plan.start))
+    share = plan.share_within_budget(takes)
+    alone_s = replace(plan, curve=()).seconds(takes, share)
+    seconds = {"fine-tuning": alone_s, "learning curve": plan.seconds(takes, share) - alone_s}
     if plan.settings.method is not Method.ADAPTER:
         seconds["embedding"] = _embedding_s(home, collection)
-    taken = training_set.share(share) if share < 1 else training_set
+    taken = training_set.share(max(share, 1e-9))
     return Forecast(
         taken.sources,
         len(training_set.dev),

@@ -15,7 +15,7 @@ def keep_verdict(catalog: Catalog, collection: Collection, report: Report, canar
     """
     if not report.judgments:
         return
-    for found in (one for one in report.comparisons if _version(one.a) and _version(one.b)):
+    for found in (one for one in report.comparisons if version_of(one.a) and version_of(one.b)):
         contrast = found.contrast
         evidence: dict[str, JsonValue] = {
             "effect": contrast.effect,
@@ -25,9 +25,9 @@ def keep_verdict(catalog: Catalog, collection: Collection, report: Report, canar
             "sources": dict(report.sources),
             "minimum_effect": report.minimum_effect,
         }
-        if asked := _canary(canary) or _known_canary(catalog, collection, found.a, found.b):
+        if asked := _canary(canary) or known_canary(catalog, collection, found.a, found.b):
             evidence["canary"] = asked
-        key = verdict_key(catalog, collection, _version(found.a), _version(found.b))
+        key = verdict_key(catalog, collection, version_of(found.a), version_of(found.b))
         kept = KeptVerdict(found.a, found.b, report.judgments, key, found.verdict.value, evidence)
         catalog.verdicts.put(collection, kept)
 
@@ -45,10 +45,12 @@ def _canary(canary: Canary | None) -> JsonValue:
     }
 
 
-def _known_canary(catalog: Catalog, collection: Collection, a: str, b: str) -> JsonValue:
+def known_canary(catalog: Catalog, collection: Collection, a: str, b: str) -> JsonValue:
+    """Return what a canary said of arm b against arm a, None if none was asked."""
     known = (kept.evidence.get("canary") for kept in catalog.verdicts.about(collection, b) if kept.a == a)
     return next((canary for canary in known if canary), None)
 
 
-def _version(arm: str) -> str:
+def version_of(arm: str) -> str:
+    """Return the version of an arm, "" for one without a model."""
     return arm.partition("@")[2]

@@ -40,7 +40,7 @@ def outlook(points: Sequence[CurvePoint]) -> str:
     )
     if step >= WORTH and step > doubt:
         return f"{said}: twice the pairs might bring about as much again."
-    if step >= WORTH:
+    if step >= WORTH or doubt > 2 * WORTH:
         return f"{said}; that is within the noise of the dev queries, so twice the pairs might help, or might not."
     return f"{said}: more pairs of these kinds will hardly help."
 

@@ -12,6 +12,7 @@ from retrieval.errors import ModelError, UsageError
 from retrieval.home import Home
 from retrieval.types import JsonValue
 from trainer.findings import MINIMUM_EFFECT
+from trainer.finetuning import Estimate
 from trainer.training_set import Method, TrainingSettings
 
 MAX_PAIRS = 20_000
@@ -39,6 +40,8 @@ class Plan:
     curve: tuple[float, ...] = CURVE
     canary: str = ""
     minimum_effect: float = MINIMUM_EFFECT
+    collection_id: int = 0
+    """The row of the collection, which another one of its name does not have."""
 
     def record(self) -> dict[str, JsonValue]:
         """Return the plan as JSON."""
@@ -51,6 +54,21 @@ class Plan:
         settings |= {"method": Method(settings["method"]), "matryoshka": tuple(settings["matryoshka"])}
         lists = {name: tuple(record[name]) for name in ("sources", "curve")}
         return cls(**{**record, **lists, "settings": TrainingSettings(**settings)})
+
+    def seconds(self, one: Estimate, share: float = 1.0) -> float:
+        """Return what fine-tuning and its learning curve take on a share of the pairs; `one` is for all, once.
+
+        Loading and ranking dev queries take the same however many pairs there are.
+        """
+        return one.fixed_s * (1 + len(self.curve)) + share * (one.seconds - one.fixed_s) * (1 + sum(self.curve))
+
+    def share_within_budget(self, one: Estimate) -> float:
+        """Return the share of the pairs that the budget allows to train on, at most 1."""
+        if not self.budget_s:
+            return 1.0
+        steps_s = self.seconds(one) - self.seconds(one, 0.0)
+        left_s = self.budget_s - self.seconds(one, 0.0)
+        return 1.0 if left_s >= steps_s else max(0.0, left_s / steps_s)
 
     def chosen(self, pairs: Sequence[Pair]) -> list[Pair]:
         """Return the pairs of the sources to train on; UsageError where there is none."""

@@ -18,8 +18,11 @@ from trainer.finetuning import estimate_in_subprocess
 from trainer.hard_negatives import Drawing
 from trainer.hard_negatives import prepared as with_negatives
 from trainer.mining import SETTING, keep, mine_pairs
+from trainer.pairs.brought import placed
+from trainer.pairs.files import Brought
 from trainer.pairs.legs import Legs
 from trainer.splits import Groups, Split, split
+from trainer.trained_on import TRAINED_ON, digests
 from trainer.training.dev_set import dev_set
 from trainer.training.findings import PairCounts
 from trainer.training.pair_audit import concerns
@@ -70,6 +73,7 @@ class Preparation:
             self.telling.step(f"Mining pairs from {self.collection.name}")
             mined = mine_pairs(self.home, self.collection, seed=settings.seed, on_progress=self.telling.pairs)
             keep(self.home, self.collection, mined)
+        self._place_again()
         pairs = self.plan.chosen(catalog.pairs.list(self.collection))
         found = split(pairs, self.judged, self._groups(), language=self.collection.config.language, seed=settings.seed)
         found = replace(found, train=self.plan.drawn(found.train))
@@ -107,7 +111,19 @@ class Preparation:
             for pair, passage, negatives in zip(ready.pairs, ready.passages, ready.negatives, strict=True)
         ]
         fingerprint = self.home.catalog.models.get(plan.start).fingerprint
-        return TrainingSet(plan.start, fingerprint, settings, pairs, dev.queries, dev.passages, vectors, found.record())
+        split = {**found.record(), TRAINED_ON: digests(found.taught)}
+        return TrainingSet(plan.start, fingerprint, settings, pairs, dev.queries, dev.passages, vectors, split)
+
+    def _place_again(self) -> None:
+        """Find the passages of brought pairs again, whose documents may have changed since."""
+        pairs = self.home.catalog.pairs
+        brought = [
+            Brought(pair.query, pair.document, pair.source, pair.weight)
+            for pair in pairs.list(self.collection)
+            if not pair.is_mined
+        ]
+        if brought:
+            pairs.add(self.collection, placed(self.home, self.collection, brought).pairs)
 
     def _groups(self) -> Groups:
         return Groups.read(self.home.catalog.documents.all(self.collection), seed=self.plan.settings.seed)
@@ -125,13 +141,20 @@ class Preparation:
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             draft = Path(folder) / "set"
             training_set.write(draft)
-            takes_s = estimate_in_subprocess(draft, self.home.models.source(plan.start)).seconds * (1 + sum(plan.curve))
-        if takes_s <= plan.budget_s:
+            takes = estimate_in_subprocess(draft, self.home.models.source(plan.start))
+        whole_s, share = plan.seconds(takes), plan.share_within_budget(takes)
+        if share >= 1:
             return training_set
-        cut = training_set.share(plan.budget_s / takes_s)
+        if share * len(training_set.pairs) < LEAST_PAIRS:
+            raise UsageError(
+                f"All {len(training_set.pairs)} pairs would take {whole_s / 60:.0f} minutes, and within the "
+                f"{plan.budget_s / 60:g} of --budget fewer than {LEAST_PAIRS} can be trained on; allow more, or leave "
+                "the learning curve out (--no-curve)."
+            )
+        cut = training_set.share(share)
         self.telling.step(
             f"Training on {len(cut.pairs)} of {len(training_set.pairs)} pairs: all of them would take "
-            f"{takes_s / 60:.0f} minutes, and --budget allows {plan.budget_s / 60:g}"
+            f"{whole_s / 60:.0f} minutes, and --budget allows {plan.budget_s / 60:g}"
         )
         return cut
 

@@ -25,6 +25,7 @@ from retrieval.stores.lock import OwnerLock, read_owner
 from retrieval.types import JsonValue
 
 STATE = "run.json"
+DRAFT = "draft"
 KEPT = 10
 """Trainings of a collection whose reports are kept; the weights of those that are done are versions, or gone."""
 
@@ -37,17 +38,20 @@ class TrainingRun:
 
     @classmethod
     def begin(cls, settings: Settings, collection: str, plan: Mapping[str, JsonValue]) -> Self:
-        """Make the folder of a new training, called by its number, and forget the oldest ones that are done."""
+        """Make the folder of a new training, called by its number; unfinished ones before it go, and the oldest.
+
+        To be called by the only training of the collection.
+        """
         root = _root(settings, collection)
-        numbers = [int(run.path.name) for run in cls.all(settings, collection)]
-        for number in sorted(numbers)[: -KEPT + 1]:
-            run = cls(root / str(number))
-            if run.is_done:
+        before = cls.all(settings, collection)
+        for run in before:
+            if not run.is_done or run not in before[-KEPT + 1 :]:
                 shutil.rmtree(run.path, ignore_errors=True)
-        run = cls(root / str(max(numbers, default=0) + 1))
-        run.path.mkdir(parents=True)
-        run._write({"plan": dict(plan)})
-        return run
+        draft = cls(root / DRAFT)
+        shutil.rmtree(draft.path, ignore_errors=True)
+        draft.path.mkdir(parents=True)
+        draft._write({"plan": dict(plan)})
+        return cls(draft.path.rename(root / str(max((run.number for run in before), default=0) + 1)))
 
     @classmethod
     def all(cls, settings: Settings, collection: str) -> list[Self]:
@@ -58,10 +62,10 @@ class TrainingRun:
 
     @classmethod
     def unfinished(cls, settings: Settings, collection: str) -> Self:
-        """Return the newest training that was not finished; UsageError where there is none."""
-        for run in reversed(cls.all(settings, collection)):
-            if not run.is_done:
-                return run
+        """Return the newest training, if it was not finished; UsageError otherwise."""
+        newest = cls.all(settings, collection)[-1:]
+        if newest and not newest[0].is_done:
+            return newest[0]
         raise UsageError(f"No training of {collection!r} is unfinished; `tandem train` begins one.")
 
     @property
@@ -107,6 +111,10 @@ class TrainingRun:
         """Record a decision, durably."""
         state = self._read()
         self._write({**state, "decided": {**state.get("decided", {}), name: value}})
+
+    def give_up(self) -> None:
+        """Forget a training that cannot be carried out."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def finish(self) -> None:
         """Record that every step is done, and drop the weights: what was worth keeping is a version now."""
