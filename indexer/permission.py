@@ -8,7 +8,7 @@ from typing import Self
 
 from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.verdicts import KeptVerdict
-from retrieval.errors import ModelError, UsageError
+from retrieval.errors import ModelError, NotFound, UsageError
 from retrieval.types import JsonValue
 
 BETTER, WORSE = "better", "worse"
@@ -68,7 +68,8 @@ def permission(catalog: Catalog, collection: Collection, version: str, overrides
     active = collection.config.model
     key = verdict_key(catalog, collection, active, version)
     said = [verdict for verdict in catalog.verdicts.about(collection, arm(version)) if verdict.a == arm(active)]
-    valid = [verdict for verdict in said if verdict.key == key and _is_strict(verdict)]
+    about_these = [verdict for verdict in said if verdict.key == key and _is_strict(verdict)]
+    valid = [verdict for verdict in about_these if _is_of_today(catalog, collection, verdict)]
     better = next((verdict for verdict in valid if verdict.verdict == BETTER), None)
     if not overrides.force:
         _check_verdicts(collection, version, said, valid)
@@ -106,7 +107,7 @@ def _check_verdicts(
     seen = (
         f"the verdict is {found}"
         if valid
-        else "the verdict is about other settings or models"
+        else "the verdict is about other settings, models or judgments"
         if said
         else "no verdict was reached"
     )
@@ -114,6 +115,17 @@ def _check_verdicts(
         f"Only a verdict `better` lets {version!r} replace {collection.config.model!r} in {collection.name!r}, and "
         f"{seen}. `tandem compare {arms} -c {collection.name}` reaches one; `--force REASON` does without."
     )
+
+
+def _is_of_today(catalog: Catalog, collection: Collection, verdict: KeptVerdict) -> bool:
+    """Tell whether the judgments are still those that the verdict was reached by; one that does not say is believed."""
+    judged = verdict.evidence.get("judged")
+    if not isinstance(judged, dict):
+        return True
+    try:
+        return bool(catalog.judgments.digest(collection, str(judged["name"])) == judged["digest"])
+    except NotFound:
+        return False
 
 
 def _is_strict(verdict: KeptVerdict) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from indexer.promotion import verdict_key
 from retrieval.catalog import Catalog, Collection, ModelRecord
+from retrieval.catalog.judgments import JudgedQuery
 from tests.test_report import COMPARISON, REPORT
 from tests.test_training_report import FORGOT, FOUND
 from trainer.findings import Verdict
@@ -18,6 +19,8 @@ ONE = replace(REPORT, comparisons=(COMPARISON,))
 def models(catalog: Catalog, collection: Collection) -> Collection:
     for version in ("base", "tuned"):
         catalog.models.register(ModelRecord(version, version, version, 2, f"/{version}", {}))
+    for name in ("people-2026", "logs"):
+        catalog.judgments.put(collection, name, [JudgedQuery("q", "bread", grades={"loaf": 1})])
     return collection
 
 
@@ -28,6 +31,16 @@ def test_a_verdict_is_kept_with_what_it_rests_on(catalog: Catalog, models: Colle
     assert kept.key == verdict_key(catalog, models, "base", "tuned")
     assert kept.evidence["interval"] == [0.0084, 0.0379]
     assert kept.evidence["sources"] == {"human": 120, "mined:title": 180}
+    assert kept.evidence["judged"] == {
+        "name": "people-2026",
+        "digest": catalog.judgments.digest(models, "people-2026"),
+    }
+
+
+def test_a_part_of_a_set_is_kept_with_what_the_whole_was(catalog: Catalog, models: Collection) -> None:
+    keep_verdict(catalog, models, replace(ONE, judgments="logs, held out"))
+    (kept,) = catalog.verdicts.about(models, "hybrid@tuned")
+    assert (kept.judgments, kept.evidence["judged"]["name"]) == ("logs, held out", "logs")
 
 
 def test_a_later_verdict_on_the_same_set_takes_its_place_and_one_on_another_stands_beside(

@@ -12,6 +12,7 @@ from indexer.promotion_history import promotions_of
 from retrieval.catalog import CollectionConfig
 from retrieval.catalog.collections import ConfigChanged
 from retrieval.catalog.due_vectors import PROMOTING
+from retrieval.catalog.judgments import JudgedQuery
 from retrieval.errors import ModelError, NotFound, UsageError
 from tests.homes import Workbench
 from tests.promotion_cases import active, adapter, added, candidates, collection_of, judged, other_model, two_models
@@ -61,7 +62,7 @@ def test_a_verdict_is_about_two_models_and_the_settings_they_were_compared_under
     judged(home, "other")
     tuned = replace(quick.collection.config, embedding_weight=0.5)
     home.catalog.collections.configure(quick.collection, tuned)
-    with pytest.raises(PromotionRefused, match="about other settings or models"):
+    with pytest.raises(PromotionRefused, match="about other settings, models or judgments"):
         promote(home, quick.collection, "other")
     home.catalog.collections.configure(collection_of(home), quick.collection.config)
     promote(home, quick.collection, "other")
@@ -187,6 +188,18 @@ def test_a_verdict_that_was_asked_for_next_to_nothing_does_not_count(quick: Work
     judged(quick.home, "other", minimum_effect=0.0)
     with pytest.raises(PromotionRefused, match="Only a verdict `better`"):
         promote(quick.home, quick.collection, "other")
+
+
+def test_a_verdict_by_judgments_that_have_changed_since_does_not_count(quick: Workbench) -> None:
+    judgments, collection = quick.home.catalog.judgments, quick.collection
+    judgments.put(collection, "default", [JudgedQuery("q", "a car", grades={"car.md": 1})])
+    by = {"name": "default", "digest": judgments.digest(collection, "default")}
+    judgments.put(collection, "default", [JudgedQuery("q2", "a dog", grades={"dog.md": 1})])
+    judged(quick.home, "other", judged=by)
+    with pytest.raises(PromotionRefused, match="other settings, models or judgments"):
+        promote(quick.home, collection, "other")
+    judged(quick.home, "other", judged={**by, "digest": judgments.digest(collection, "default")})
+    promote(quick.home, collection, "other")
 
 
 def test_of_two_promotions_at_once_one_is_done(

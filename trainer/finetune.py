@@ -16,7 +16,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from retrieval.errors import ModelError, TandemError
+from retrieval.errors import ModelError, TandemError, UsageError
 from retrieval.model_folder import Precision
 from retrieval.model_source import SourceModel
 from retrieval.trained_model import FORMAT
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with reporter.listening():
             reporter.line({"estimate": estimate(task)} if is_dry else {"result": finetune(task, reporter)})
     except TandemError as error:
-        reporter.line({"error": str(error)})
+        reporter.line({"error": str(error), "is_usage": isinstance(error, UsageError)})
         return 1
     except Stopped:
         return INTERRUPTED

@@ -1,8 +1,10 @@
 """Judgment sets: named queries of a collection, each with its source, and the grades of the documents judged for it."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -108,6 +110,12 @@ class Judgments:
                 )
                 for row in rows
             ]
+
+    def digest(self, collection: Collection, name: str) -> str:
+        """Return what changes when a query or a grade of a set does, 32 hexadecimal characters; raises NotFound."""
+        content = [[query.id, query.text, dict(sorted(query.grades.items()))] for query in self.get(collection, name)]
+        written = json.dumps(content, ensure_ascii=True).encode()
+        return blake2b(written, digest_size=16).hexdigest()
 
     def list(self, collection: Collection) -> list[JudgmentSet]:
         """Return every set of a collection, by name."""

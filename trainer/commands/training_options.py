@@ -64,6 +64,10 @@ class HowToTrain:
 
         if self.method not in list(Method):
             raise UsageError(f"--method {self.method!r} is unknown; choose one of {', '.join(Method)}.")
+        steps = ("epochs", "learning_rate", "batch_size")
+        if self.method == Method.ADAPTER and (given := [name for name in steps if getattr(self, name) is not None]):
+            named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise UsageError(f"An adapter finds its own steps; leave {named} out, or train with another --method.")
         chosen: dict[str, Any] = {
             name: value
             for name in ("epochs", "learning_rate", "batch_size", "negatives")
@@ -78,6 +82,7 @@ class HowToTrain:
         from trainer.training.plan import CURVE, MAX_PAIRS, Plan, starting_point
 
         limits = limits or Limits()
+        _check_sizes(self.settings().matryoshka, home, collection)
         return Plan(
             base=collection.config.model,
             start=starting_point(home, collection),
@@ -111,6 +116,14 @@ def judged_by(home: Home, collection: Collection, name: str | None) -> "tuple[Ev
         return asked(None, home.catalog, collection, name)
     except NotFound as error:
         raise UsageError(str(error)) from None
+
+
+def _check_sizes(sizes: tuple[int, ...], home: Home, collection: Collection) -> None:
+    if not sizes or not collection.config.model:
+        return
+    dimensions = home.catalog.models.get(collection.config.model).dimensions
+    if max(sizes) > dimensions:
+        raise UsageError(f"--matryoshka {max(sizes)} is more than the model's {dimensions} dimensions; give fewer.")
 
 
 def _listed(written: str) -> tuple[str, ...]:

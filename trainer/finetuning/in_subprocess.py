@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from retrieval.errors import ModelError, TandemError
+from retrieval.errors import ModelError, TandemError, UsageError
 from retrieval.types import JsonValue
 from trainer.finetuning.progress import INTERRUPTED, Progress, Stage
 
@@ -141,7 +141,8 @@ def _run(
         if child.returncode in _STOPPED:
             raise TrainingInterrupted(_interrupted(paths[-1], last))
         if child.returncode != 0 or not said:
-            raise ModelError(said.get("error") or _crash(paths[-1], child.returncode, stderr))
+            kind = UsageError if said.get("is_usage") else ModelError
+            raise kind(said.get("error") or _crash(paths[-1], child.returncode, stderr))
         return said
 
 

@@ -4,6 +4,7 @@ from indexer.promotion import verdict_key
 from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.verdicts import KeptVerdict
 from retrieval.types import JsonValue
+from trainer.compare import HELD_OUT
 from trainer.findings import Report
 from trainer.training.canary import Canary
 
@@ -15,6 +16,7 @@ def keep_verdict(catalog: Catalog, collection: Collection, report: Report, canar
     """
     if not report.judgments:
         return
+    whole = report.judgments.removesuffix(HELD_OUT)
     for found in (one for one in report.comparisons if version_of(one.a) and version_of(one.b)):
         contrast = found.contrast
         evidence: dict[str, JsonValue] = {
@@ -24,6 +26,7 @@ def keep_verdict(catalog: Catalog, collection: Collection, report: Report, canar
             "queries": contrast.queries,
             "sources": dict(report.sources),
             "minimum_effect": report.minimum_effect,
+            "judged": {"name": whole, "digest": catalog.judgments.digest(collection, whole)},
         }
         if asked := _canary(canary) or known_canary(catalog, collection, found.a, found.b):
             evidence["canary"] = asked

@@ -63,7 +63,10 @@ class Preparation:
             training_set = self.assembled(found)
             run.decide("split", {**found.record(), "test": list(found.test.queries), "concerns": [*concerns(found)]})
             run.decide("dropped", self._dropped())
-            self._within_budget(training_set, run.path).write(run.training_set)
+            taken = self._within_budget(training_set, run.path)
+            if cut := len(training_set.pairs) - len(taken.pairs):
+                run.decide("cut", cut)
+            taken.write(run.training_set)
         return self._decided(run)
 
     def split(self) -> Split:
@@ -161,10 +164,11 @@ class Preparation:
     def _decided(self, run: TrainingRun) -> Prepared:
         known: dict[str, JsonValue] = run.decided("split") or {}
         manifest = json.loads((run.training_set / MANIFEST).read_text(encoding="utf-8"))
+        cut: int = run.decided("cut") or 0
         counts = PairCounts(
             sources=manifest["sources"],
             dropped=run.decided("dropped") or {},
-            left_out=known["left_out"],
+            left_out={**known["left_out"], **({"more than --budget allows": cut} if cut else {})},
             held_out=known["held_out"],
             concerns=known["concerns"],
         )
