@@ -36,7 +36,7 @@ from trainer.finetuning.workplace import Plan, Workplace
 from trainer.training_set import Method, TrainingSet, TrainingSettings
 
 Hook = Callable[[ExitStack], object]
-SHORT = TrainingSettings(epochs=2, batch_size=8, learning_rate=3e-3, evaluations=3)
+SHORT = TrainingSettings(epochs=2, batch_size=8, learning_rate=3e-3, negatives=1, evaluations=3)
 """Twelve steps, ranked after the 4th, the 8th and the last."""
 LONG = replace(SHORT, epochs=8, learning_rate=1e-2)
 

@@ -16,12 +16,15 @@ import pytest
 from tests.tiny_transformer import build_tiny_transformer, tiny_training_set
 from trainer.finetuning import Finetuned, TrainingInterrupted, estimate_in_subprocess, finetune_in_subprocess
 from trainer.finetuning.progress import Progress, Stage
-from trainer.training_set import Method, TrainingSettings
+from trainer.training_set import TrainingSettings
 
-pytestmark = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ("sentence_transformers", "peft", "datasets")),
-    reason="needs the extra train",
-)
+pytestmark = [
+    pytest.mark.slow,  # torch takes ten seconds to import, and is imported a dozen times
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("sentence_transformers", "peft", "datasets")),
+        reason="needs the extra train",
+    ),
+]
 
 Found = dict[str, Any]
 
@@ -222,7 +225,6 @@ def test_embedding_a_few_texts_at_a_time_changes_neither_loss_nor_gradients(scen
     assert losses["nested_apart"] < 1e-4
 
 
-@pytest.mark.slow
 def test_a_parent_without_torch_trains_interrupts_and_goes_on(tmp_path: Path) -> None:
     base = build_tiny_transformer(tmp_path / "base")
     settings = TrainingSettings(epochs=4, batch_size=8, learning_rate=3e-3, evaluations=3)
@@ -245,21 +247,3 @@ def test_a_parent_without_torch_trains_interrupts_and_goes_on(tmp_path: Path) ->
         weights = [(folder / "model.safetensors").read_bytes() for folder in (tmp_path / "whole", tmp_path / "other")]
         assert weights[0] == weights[1]
     assert "torch" not in sys.modules
-
-
-def test_an_adapter_is_trained_in_a_child_that_never_imports_torch(tmp_path: Path) -> None:
-    base = build_tiny_transformer(tmp_path / "base")
-    tiny_training_set(base, TrainingSettings(method=Method.ADAPTER)).write(tmp_path / "set")
-    assert 0 < estimate_in_subprocess(tmp_path / "set", base).seconds < 600
-    stages: list[Stage] = []
-    tuned = finetune_in_subprocess(
-        tmp_path / "set", base, tmp_path / "out", on_progress=lambda progress: stages.append(progress.stage)
-    )
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "query_map.safetensors",
-        "tandem-training.json",
-    ]
-    assert tuned.gain > 0.1
-    assert tuned.provenance["strength"] in {1.0, 0.3, 0.1, 0.03, 0.01, 0.003}
-    assert stages[0] is Stage.LOADING
-    assert stages[-1] is Stage.WRITING

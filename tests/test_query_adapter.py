@@ -11,7 +11,8 @@ from safetensors.numpy import load_file
 
 from retrieval.errors import UsageError
 from tests.tiny_transformer import build_tiny_transformer, tiny_training_set
-from trainer.finetuning.progress import Reporter
+from trainer.finetuning import estimate_in_subprocess, finetune_in_subprocess
+from trainer.finetuning.progress import Reporter, Stage
 from trainer.finetuning.query_adapter import Batch, batch_loss, batches_of, fitted, mapped, tune_map
 from trainer.finetuning.workplace import Plan, Workplace
 from trainer.training_set import Method, TrainingSet, TrainingSettings
@@ -20,7 +21,7 @@ from trainer.training_set import Method, TrainingSet, TrainingSettings
 @pytest.fixture(scope="module")
 def training_set(tmp_path_factory: pytest.TempPathFactory) -> TrainingSet:
     base = build_tiny_transformer(tmp_path_factory.mktemp("models") / "tiny")
-    return tiny_training_set(base, TrainingSettings(method=Method.ADAPTER, epochs=2))
+    return tiny_training_set(base, TrainingSettings(method=Method.ADAPTER, epochs=2, negatives=1))
 
 
 @pytest.fixture
@@ -100,3 +101,21 @@ def test_without_dev_vectors_there_is_nothing_to_choose_by(training_set: Trainin
     vectors = replace(training_set.vectors, dev_queries=None)
     with pytest.raises(UsageError, match="no vectors of its dev queries"):
         tune_map(replace(training_set, vectors=vectors), place, Reporter(StringIO()))
+
+
+def test_an_adapter_is_trained_in_a_child_that_never_imports_torch(tmp_path: Path) -> None:
+    base = build_tiny_transformer(tmp_path / "base")
+    tiny_training_set(base, TrainingSettings(method=Method.ADAPTER, negatives=1)).write(tmp_path / "set")
+    assert 0 < estimate_in_subprocess(tmp_path / "set", base).seconds < 600
+    stages: list[Stage] = []
+    tuned = finetune_in_subprocess(
+        tmp_path / "set", base, tmp_path / "out", on_progress=lambda progress: stages.append(progress.stage)
+    )
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "query_map.safetensors",
+        "tandem-training.json",
+    ]
+    assert tuned.gain > 0.1
+    assert tuned.provenance["strength"] in {1.0, 0.3, 0.1, 0.03, 0.01, 0.003}
+    assert stages[0] is Stage.LOADING
+    assert stages[-1] is Stage.WRITING

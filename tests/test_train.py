@@ -34,7 +34,7 @@ from trainer.training.preparation import Preparation
 from trainer.training.run import TrainingRun
 from trainer.training_set import Method, TrainingSet, TrainingSettings
 
-NOUNS = sorted(set(WORDS.split()))[::4][:120]
+NOUNS = sorted(set(WORDS.split()))[::4][:100]
 SETTINGS = TrainingSettings(method=Method.ADAPTER)
 PLAN = Plan("tiny", "tiny", "default", SETTINGS, sources=("human",), canary="general")
 WON = {"lambda": 1.0, "dev": {"0": 0.5, "1": 0.9}}
@@ -96,11 +96,11 @@ def bench(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> 
             )
         )
     monkeypatch.setattr(type(bench.home.models), "source", lambda _self, version: tmp_path / version)
-    judged = [JudgedQuery(f"q-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[:60]]
+    judged = [JudgedQuery(f"q-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[:40]]
     bench.home.catalog.judgments.put(bench.collection, "default", judged)
-    general = [JudgedQuery(noun, noun, grades={f"car-{noun}": 1, f"dog-{noun}": 1}) for noun in NOUNS[:60]]
+    general = [JudgedQuery(noun, noun, grades={f"car-{noun}": 1, f"dog-{noun}": 1}) for noun in NOUNS[:40]]
     bench.home.catalog.judgments.put(bench.collection, "general", general)
-    asked = [Pair(f"automobile {noun}", f"dog-{noun}", 0, "human", 1.0, f"dog-{noun}") for noun in NOUNS[60:]]
+    asked = [Pair(f"automobile {noun}", f"dog-{noun}", 0, "human", 1.0, f"dog-{noun}") for noun in NOUNS[40:]]
     bench.home.catalog.pairs.add(bench.collection, asked)
     yield bench
     bench.close()
@@ -141,7 +141,7 @@ def test_a_map_that_learned_what_readers_mean_is_better_and_may_be_promoted(benc
     assert found.comparison.contrast.low > 0
     assert found.embedding is not None
     assert found.canary is not None
-    assert found.canary.contrast.queries == 60
+    assert found.canary.contrast.queries == 40
     promote(bench.home, bench.collection, found.version)
     assert bench.home.catalog.collections.get("default").config.model == found.version
 
@@ -156,15 +156,15 @@ def test_without_a_canary_nothing_is_promoted(bench: Workbench, tuner: Tuner) ->
 def test_queries_that_want_what_a_model_was_trained_on_do_not_judge_it(bench: Workbench, tuner: Tuner) -> None:
     found = trained(bench, begun(bench))
     catalog = bench.home.catalog
-    taught = [JudgedQuery(f"t-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[60:]]
+    taught = [JudgedQuery(f"t-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[40:]]
     catalog.judgments.put(bench.collection, "taught", [*taught, *catalog.judgments.get(bench.collection, "default")])
     judged = EvaluationSet.of(catalog.judgments.get(bench.collection, "taught"), "taught")
     assert unseen(judged, catalog, ["tiny"]) == judged
-    assert set(unseen(judged, catalog, ["tiny", found.version]).queries) == {f"q-{noun}" for noun in NOUNS[:60]}
+    assert set(unseen(judged, catalog, ["tiny", found.version]).queries) == {f"q-{noun}" for noun in NOUNS[:40]}
     declared = Declared([(Arm("hybrid", "tiny"), Arm("hybrid", found.version))], name="taught")
     report = compare(bench.home, bench.collection, judged, declared)
     assert report.judgments == "taught, held out"
-    assert report.comparisons[0].contrast.queries == 60
+    assert report.comparisons[0].contrast.queries == 40
     with pytest.raises(UsageError, match="All 60 judged queries want documents that a model was trained on"):
         compare(bench.home, bench.collection, judged.only({query.id for query in taught}), declared)
 
@@ -202,7 +202,7 @@ def test_where_dev_keeps_the_base_nothing_is_added_or_compared(bench: Workbench,
 
 
 def test_what_ranks_worse_is_added_for_whoever_wants_to_look_but_not_promoted(bench: Workbench, tuner: Tuner) -> None:
-    judged = [JudgedQuery(f"q-{noun}", f"vehicle {noun}", grades={f"car-{noun}": 1}) for noun in NOUNS[:60]]
+    judged = [JudgedQuery(f"q-{noun}", f"vehicle {noun}", grades={f"car-{noun}": 1}) for noun in NOUNS[:40]]
     bench.home.catalog.judgments.put(bench.collection, "default", judged, replace=True)
     found = trained(bench, begun(bench))
     assert (found.verdict, found.may_be_promoted) == ("worse", False)
@@ -216,7 +216,7 @@ def test_no_pair_of_a_document_that_judges_is_trained_on(bench: Workbench, tuner
     run = begun(bench)
     trained(bench, run)
     training_set = TrainingSet.read(run.training_set)
-    wanted = {f"dog-{noun}" for noun in NOUNS[:60]}
+    wanted = {f"dog-{noun}" for noun in NOUNS[:40]}
     assert wanted.isdisjoint(pair.group for pair in training_set.pairs)
     assert wanted.isdisjoint(query.group for query in training_set.dev)
     assert run.decided("split")["left_out"] == {"of a document that test queries want": 1}
@@ -290,7 +290,7 @@ def test_the_report_lies_in_the_folder_of_the_run(bench: Workbench, tuner: Tuner
 
 def test_too_few_pairs_are_refused_with_what_became_of_the_others(bench: Workbench, tuner: Tuner) -> None:
     bench.home.catalog.pairs.delete(bench.collection)
-    few = [Pair(f"the {noun}", f"dog-{noun}", 0, "human", 1.0, "") for noun in NOUNS[50:80]]
+    few = [Pair(f"the {noun}", f"dog-{noun}", 0, "human", 1.0, "") for noun in NOUNS[30:60]]
     bench.home.catalog.pairs.add(bench.collection, few)
     with pytest.raises(UsageError, match=r"10 of a document that test queries want.*tandem pairs import"):
         trained(bench, begun(bench))

@@ -56,6 +56,9 @@ def hits(tandem: Cli) -> list[tuple[str, float]]:
 @pytest.mark.slow
 def test_from_pairs_to_a_promoted_model_and_back_and_on_another_machine(tandem: Cli, tmp_path: Path) -> None:
     before = hits(tandem)
+    foretold = done(tandem("train", "--dry-run", "--sources", "human", *LEARN, *QUICK, "--json")).json
+    assert foretold["seconds"].keys() == {"fine-tuning", "embedding"}
+    assert not (tmp_path / "home" / "training" / "default" / "1").exists()
     found = done(tandem("train", "--sources", "human", *LEARN, *QUICK, "--json")).json
     assert {
         "version",

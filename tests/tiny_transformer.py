@@ -68,7 +68,7 @@ def tiny_training_set(
     base: Path, settings: TrainingSettings | None = None, *, pairs: int = 48, seed: int = 0
 ) -> TrainingSet:
     """Return pairs of the tiny model's topics, and dev queries about other combinations of them."""
-    settings = settings or TrainingSettings(epochs=2, batch_size=8, learning_rate=3e-3, evaluations=3)
+    settings = settings or TrainingSettings(epochs=2, batch_size=8, learning_rate=3e-3, negatives=1, evaluations=3)
     rng = np.random.default_rng(seed)
     topics = [tuple(pair) for pair in rng.permutation(list(combinations(range(TOPICS), 2))).tolist()]
     train, held = topics[:pairs], topics[pairs:]
