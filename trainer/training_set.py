@@ -66,7 +66,7 @@ class TrainingSettings:
     negatives: int = 0
     seed: int = 0
     matryoshka: tuple[int, ...] = ()
-    evaluations: int = 6
+    evaluations: int = 4
     patience: int = 3
     scale: float = 20.0
     margin: float = 0.95

@@ -100,7 +100,7 @@ class Preparation:
             on_progress=self.telling.pairs,
         )
         legs = Legs.of(self.home, based, groups, self.telling.pairs)
-        dev = dev_set(legs, found.dev)
+        dev = dev_set(legs, found.dev, seed=settings.seed)
         is_adapter = settings.method is Method.ADAPTER
         vectors = BaseVectors(
             queries=_half(ready.query_vectors),

@@ -1,0 +1,59 @@
+"""What dev queries are searched in: answers, masked, among passages drawn by chance and not by the base's taste."""
+
+from pathlib import Path
+
+import pytest
+
+from retrieval.catalog.pairs import Pair
+from tests.homes import Workbench, page
+from trainer.pairs.legs import Legs
+from trainer.pairs.material import groups_by_document
+from trainer.pairs.vectors import silent
+from trainer.training import dev_set as module
+from trainer.training.dev_set import DevSet, dev_set
+
+TOPICS = ("bread", "car", "dog", "house", "music", "garden", "river", "snow", "ticket", "coffee")
+
+
+@pytest.fixture
+def bench(tmp_path: Path, tiny_model: Path) -> Workbench:
+    bench = Workbench.open(tmp_path / "home", tiny_model)
+    bench.put(*(page(f"{topic}.md", f"All there is to say of {topic}.", title=f"On {topic}") for topic in TOPICS))
+    return bench
+
+
+def made(bench: Workbench, *pairs: Pair, seed: int = 0) -> DevSet:
+    groups = groups_by_document(bench.home.catalog, bench.collection)
+    return dev_set(Legs.of(bench.home, bench.collection, groups, silent), pairs, seed=seed)
+
+
+def asked(topic: str, query: str, *strings: str) -> Pair:
+    return Pair(query, f"{topic}.md", 0, "human", 1.0, f"{topic}.md", strings)
+
+
+def test_a_small_collection_is_searched_whole_with_what_gives_answers_away_hidden(bench: Workbench) -> None:
+    found = made(bench, asked("bread", "On bread", "On bread"))
+    assert len(found.passages) == len(TOPICS)
+    (query,) = found.queries
+    answer = found.passages[query.relevant[0]]
+    assert "On bread" not in answer
+    assert sum("of bread" in text for text in found.passages) == 1
+
+
+def test_a_query_with_several_answers_has_them_all(bench: Workbench) -> None:
+    found = made(bench, asked("bread", "something to eat"), asked("coffee", "something to eat"))
+    (query,) = found.queries
+    assert len(query.relevant) == 2
+
+
+def test_of_a_large_collection_others_are_drawn_by_the_seed_alone(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_PASSAGES", 5)
+    pairs = [asked("bread", "loaf"), asked("car", "vehicle")]
+    found = made(bench, *pairs)
+    assert len(found.passages) == 5
+    assert found == made(bench, *pairs)
+    # Other questions with the same answers are searched in the same passages, whatever the base takes for answers.
+    assert set(made(bench, asked("bread", "dog"), asked("car", "snow")).passages) == set(found.passages)
+    assert any(made(bench, *pairs, seed=seed).passages != found.passages for seed in range(1, 5))
