@@ -1,6 +1,6 @@
 """What dev queries are searched in: the passages that answer them, among others drawn by chance.
 
-By chance, and not among what the base likes: passages that the base takes for answers speak against the base, and nothing
+By chance, and not among what the base likes: passages that the base takes for answers speak against the base, and none
 that only the tuned model would take for one speaks against that; dev would like whatever differs from the base. A
 collection that is small enough is searched whole.
 """
