@@ -232,7 +232,15 @@ def test_the_same_pairs_and_seed_give_the_same_set_whatever_was_trained_before(b
     assert len(versions(bench)) == 2  # the base, and the one version that both trainings are
 
 
-@pytest.mark.parametrize("step", ["assembled", "_version", "_embed", "_compared", "_canary", "_report"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "assembled",
+        "_version",
+        "_compared",
+        *(pytest.param(step, marks=pytest.mark.slow) for step in ("_embed", "_canary", "_report")),
+    ],
+)
 def test_killed_at_any_step_it_goes_on_to_the_same_report(
     bench: Workbench, tuner: Tuner, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
