@@ -12,6 +12,9 @@ from retrieval.catalog.pairs import Pair
 from retrieval.types import Document
 from tests.homes import Workbench, page
 from trainer.hard_negatives import GONE, Drawing, PreparedPairs, by_turns, prepared
+from trainer.pairs.legs import Legs
+from trainer.pairs.material import groups_by_document
+from trainer.pairs.vectors import silent
 
 MORE = "It takes patience and a steady hand every day until the whole thing goes well. "
 TOPICS = ("bread", "car", "dog", "house", "music", "garden", "river", "snow", "ticket", "coffee")
@@ -34,7 +37,9 @@ def bench(tmp_path: Path, tiny_model: Path) -> Workbench:
 
 
 def made_ready(bench: Workbench, *pairs: Pair, most: int = 1, seed: int = 0) -> PreparedPairs:
-    return prepared(bench.home, bench.collection, pairs, drawing=Drawing(most, seed))
+    catalog = bench.home.catalog
+    legs = Legs.of(bench.home, bench.collection, groups_by_document(catalog, bench.collection), silent)
+    return prepared(legs, pairs, known=catalog.pairs.list(bench.collection), drawing=Drawing(most, seed))
 
 
 def test_a_pair_has_its_passage_and_a_negative_of_another_document(bench: Workbench) -> None:

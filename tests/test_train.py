@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from indexer.model_deletion import delete_model
 from indexer.promotion import PromotionRefused, promote
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.catalog.pairs import Pair
@@ -173,6 +174,30 @@ def test_a_document_that_changed_after_its_pair_was_brought_is_placed_anew(bench
     stale = [replace(pair, position=7) for pair in bench.home.catalog.pairs.list(bench.collection)]
     bench.home.catalog.pairs.add(bench.collection, stale)
     assert trained(bench, begun(bench)).verdict == "better"
+
+
+def test_more_documents_than_a_model_can_remember_are_refused(
+    bench: Workbench, tuner: Tuner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.trained_on._MOST", 10)
+    with pytest.raises(UsageError, match="only remember 10 that may not judge it"):
+        trained(bench, begun(bench))
+
+
+def test_a_version_that_was_deleted_before_the_training_went_on_is_added_again(
+    bench: Workbench, tuner: Tuner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(bench)
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Training, "_compared", killed)
+        with pytest.raises(Killed):
+            trained(bench, run)
+    delete_model(bench.home, str(run.decided("version")), force=True)
+    assert trained(bench, run).verdict == "better"
 
 
 def test_the_number_of_models_tried_on_these_judgments_is_told(bench: Workbench, tuner: Tuner) -> None:

@@ -10,16 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.catalog import Collection
 from retrieval.catalog.pairs import Pair
-from retrieval.home import Home
 from retrieval.types import FloatArray
 from trainer.pairs.consistency import Positives
 from trainer.pairs.corpus import Asked, Corpus
 from trainer.pairs.legs import Legs
-from trainer.pairs.material import groups_by_document
 from trainer.pairs.passages import like, passage_of
-from trainer.pairs.vectors import OnProgress, silent
 
 DEEP: Final = 30
 """How many of the first chunks of each leg may become negatives."""
@@ -55,19 +51,11 @@ class PreparedPairs:
     left_out: Mapping[str, int]
 
 
-def prepared(
-    home: Home,
-    collection: Collection,
-    pairs: Iterable[Pair],
-    *,
-    drawing: Drawing | None = None,
-    groups: Mapping[str, str] | None = None,
-    on_progress: OnProgress = silent,
-) -> PreparedPairs:
-    """Return pairs with the passages they want, masked, and their hard negatives; the collection's model is the base.
+def prepared(legs: Legs, pairs: Iterable[Pair], *, known: Iterable[Pair], drawing: Drawing) -> PreparedPairs:
+    """Return pairs with the passages they want, masked, and their hard negatives; the model of the legs is the base.
 
-    `groups` names each document and its near copies, by document id; it is read anew where it is not given. What has
-    no vector yet is embedded, and kept so.
+    `known` are all pairs of the collection, which say what else answers a query. What has no vector yet is embedded,
+    and kept so.
 
     A negative is of no document that a pair of this query names as its answer, nor of a near copy. The legs take turns,
     from one that the seed draws, and it draws one of the leg's first `DEEP` chunks that the base likes less than
@@ -76,12 +64,9 @@ def prepared(
     as well.
     """
     given = list(pairs)
-    known = [*home.catalog.pairs.list(collection), *given]
-    groups = groups_by_document(home.catalog, collection) if groups is None else groups
-    legs = Legs.of(home, collection, groups, on_progress)
     rows = legs.corpus.rows
     kept = [pair for pair in given if (pair.document, pair.position) in rows]
-    drawn = _Negatives(legs, known, drawing or Drawing())
+    drawn = _Negatives(legs, [*known, *given], drawing)
     return drawn.prepared(kept, Counter({GONE: len(given) - len(kept)} if len(kept) < len(given) else {}))
 
 

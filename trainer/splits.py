@@ -52,6 +52,11 @@ class Groups:
             order.sort(key=lambda name: newest[name], reverse=True)
         return cls({document.id: name for document, name in zip(known, names, strict=True)}, order, by_time)
 
+    def documents_of(self, pairs: Iterable[Pair]) -> set[str]:
+        """Return the documents that pairs want, and their near copies."""
+        names = {self.of.get(pair.document) for pair in pairs}
+        return {document for document, name in self.of.items() if name in names}
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -65,8 +70,6 @@ class Split:
     seed: int
     groups: Mapping[str, int]
     """How many groups each part has."""
-    taught: frozenset[str] = frozenset()
-    """The documents that pairs to train on or to choose by want, and their near copies."""
 
     def record(self) -> dict[str, JsonValue]:
         """Return how it was split, for who asks later."""
@@ -104,9 +107,7 @@ def split(
         "dev": len({_group(pair, groups) for pair in dev}),
         "test": len(wanted),
     }
-    own = {_group(pair, groups) for pair in (*train, *dev)}
-    taught = frozenset(document for document, name in groups.of.items() if name in own)
-    return Split(train, dev, test, left_out, groups.by_time, seed, sizes, taught)
+    return Split(train, dev, test, left_out, groups.by_time, seed, sizes)
 
 
 def _chance(seed: int, name: str) -> bytes:

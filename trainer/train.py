@@ -97,7 +97,7 @@ class _Training:
         if tuned.keeps_base:
             return ""
         known: str = self.run.decided("version") or ""
-        if known:
+        if any(record.version == known for record in self.home.catalog.models.list()):  # it may have been deleted
             return known
         name = f"{self.collection.name}-{self.plan.settings.method}-{weights_digest(tuned.folder)}"
         self.telling.step(f"Adding the tuned model as {name}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 from retrieval.catalog import Catalog, ModelRecord
+from retrieval.errors import UsageError
 from trainer.evaluation_set import EvaluationSet
 
 TRAINED_ON = "trained_on"
@@ -17,8 +18,14 @@ _MOST = 20_000
 
 
 def digests(documents: Iterable[str]) -> str:
-    """Return the digests of documents' ids, sorted, as one string."""
-    return "".join(sorted({_digest(document) for document in documents})[:_MOST])
+    """Return the digests of documents' ids, sorted, as one string; UsageError for more than a model can carry."""
+    found = sorted({_digest(document) for document in documents})
+    if len(found) > _MOST:
+        raise UsageError(
+            f"The pairs teach a model to find {len(found)} documents, and it can only remember {_MOST} that may not "
+            "judge it; train on fewer pairs (--max-pairs)."
+        )
+    return "".join(found)
 
 
 def unseen(judged: EvaluationSet, catalog: Catalog, versions: Iterable[str]) -> EvaluationSet:

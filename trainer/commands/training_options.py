@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MethodOption = Annotated[
     str,
     typer.Option(
-        "--method", help="full: every weight; lora: changes of low rank; adapter: a map of the queries, in seconds."
+        "--method", help="full: every weight; lora: changes of low rank; adapter: a map of the queries, the quickest."
     ),
 ]
 SourcesOption = Annotated[

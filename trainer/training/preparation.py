@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ class Prepared:
     counts: PairCounts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Preparation:
     """What is to be made ready: the pairs of a collection, for a plan, apart from what judges it."""
 
@@ -52,6 +53,10 @@ class Preparation:
     judged: EvaluationSet
     plan: Plan
     telling: Telling
+
+    @cached_property
+    def _groups(self) -> Groups:
+        return Groups.read(self.home.catalog.documents.all(self.collection), seed=self.plan.settings.seed)
 
     def into(self, run: TrainingRun) -> Prepared:
         """Write the training set of a run, unless it is there, and return what was decided about it.
@@ -78,7 +83,7 @@ class Preparation:
             keep(self.home, self.collection, mined)
         self._place_again()
         pairs = self.plan.chosen(catalog.pairs.list(self.collection))
-        found = split(pairs, self.judged, self._groups(), language=self.collection.config.language, seed=settings.seed)
+        found = split(pairs, self.judged, self._groups, language=self.collection.config.language, seed=settings.seed)
         found = replace(found, train=self.plan.drawn(found.train))
         for concern in concerns(found):
             self.telling.step(f"Warning: {concern}")
@@ -88,18 +93,13 @@ class Preparation:
 
     def assembled(self, found: Split) -> TrainingSet:
         """Return the training set of a split, with hard negatives and the base's vectors of every text in it."""
-        self.telling.step(f"Drawing hard negatives for {len(found.train)} pairs")
-        plan, settings, groups = self.plan, self.plan.settings, self._groups().of
+        self.telling.step(f"Making {len(found.train)} pairs ready")
+        plan, settings, groups = self.plan, self.plan.settings, self._groups.of
         based = replace(self.collection, config=replace(self.collection.config, model=plan.start))
-        ready = with_negatives(
-            self.home,
-            based,
-            found.train,
-            drawing=Drawing(settings.negatives, settings.seed, settings.margin),
-            groups=groups,
-            on_progress=self.telling.pairs,
-        )
         legs = Legs.of(self.home, based, groups, self.telling.pairs)
+        known = self.home.catalog.pairs.list(self.collection)
+        drawing = Drawing(settings.negatives, settings.seed, settings.margin)
+        ready = with_negatives(legs, found.train, known=known, drawing=drawing)
         dev = dev_set(legs, found.dev, seed=settings.seed)
         is_adapter = settings.method is Method.ADAPTER
         vectors = BaseVectors(
@@ -114,7 +114,7 @@ class Preparation:
             for pair, passage, negatives in zip(ready.pairs, ready.passages, ready.negatives, strict=True)
         ]
         fingerprint = self.home.catalog.models.get(plan.start).fingerprint
-        split = {**found.record(), TRAINED_ON: digests(found.taught)}
+        split = {**found.record(), TRAINED_ON: digests(self._groups.documents_of([*found.train, *found.dev]))}
         return TrainingSet(plan.start, fingerprint, settings, pairs, dev.queries, dev.passages, vectors, split)
 
     def _place_again(self) -> None:
@@ -127,9 +127,6 @@ class Preparation:
         ]
         if brought:
             pairs.add(self.collection, placed(self.home, self.collection, brought).pairs)
-
-    def _groups(self) -> Groups:
-        return Groups.read(self.home.catalog.documents.all(self.collection), seed=self.plan.settings.seed)
 
     def _dropped(self) -> Mapping[str, int]:
         mining = self.home.catalog.collections.setting(self.collection, SETTING) or {}
