@@ -28,8 +28,8 @@ SEED = 0
 LEAST_QUERIES, LEAST_CLUSTERS = 50, 30
 """Fewer decide nothing, whatever they show: folds would choose among hundreds of settings by a handful of queries."""
 CAUTION = 1.0
-"""Standard errors taken off a gain before settings are compared: with none, chance is adopted more often; with two, much
-of what there is to gain is missed."""
+"""Standard errors taken off a gain before settings are compared: with none, chance is adopted more often; with two,
+much of what there is to gain is missed."""
 
 Places = NDArray[np.int64]
 

@@ -13,7 +13,7 @@ from indexer.apply import IndexOwner, open_index
 from indexer.ingest import Ingest, Summary
 from indexer.pipeline import Pipeline, pipeline_settings
 from indexer.plan import Plans, make_plans
-from indexer.progress import ProgressLine, duration
+from indexer.progress import described, duration
 from indexer.reindex import check_analyzer
 from indexer.sources import Problem, Source, SourceOptions, open_source
 from retrieval.catalog import Collection, CollectionConfig
@@ -21,6 +21,7 @@ from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption,
 from retrieval.encoder import plain_tokenizer_json
 from retrieval.errors import IndexBusy, UsageError
 from retrieval.home import Home
+from retrieval.status_line import StatusLine
 from retrieval.types import JsonValue
 
 logger = logging.getLogger(__name__)
@@ -86,9 +87,9 @@ def _planned(home: Home, name: str, sources: Sequence[Source], options: SourceOp
 
 
 def _run(run: Ingest, *, prune: bool) -> Ingest:
-    line = ProgressLine()
+    line = StatusLine()
     try:
-        run.run(line.show, prune=prune)
+        run.run(lambda progress: line.show(described(progress)), prune=prune)
     except KeyboardInterrupt:
         line.close()
         note("Interrupted. What was committed is kept; the same command continues where this one stopped.")

@@ -12,7 +12,7 @@ from retrieval.model_finding import find_source, hub_id
 from retrieval.models import ModelStore
 from retrieval.settings import Settings
 from retrieval.types import JsonValue
-from trainer.commands.training_progress import TrainingLine
+from trainer.commands.training_progress import told
 
 
 def finetune(
@@ -31,12 +31,9 @@ def finetune(
     from trainer.finetuning import finetune_in_subprocess
     from trainer.training_set import TrainingSet
 
-    line = TrainingLine()
     found = base or _base(Settings.from_environment(home=home), TrainingSet.read(training_set).base_name)
-    try:
-        tuned = finetune_in_subprocess(training_set, found, output, resume=resume, on_progress=line.telling().tuning)
-    finally:
-        line.close()
+    with told() as telling:
+        tuned = finetune_in_subprocess(training_set, found, output, resume=resume, on_progress=telling.tuning)
     body: dict[str, JsonValue] = {"output": str(output), **tuned.provenance}
     if as_json:
         print_json(body)

@@ -23,6 +23,7 @@ from retrieval.console import (
 from retrieval.errors import NotFound, UsageError
 from retrieval.types import JsonValue
 from trainer.commands.pairs_export import export
+from trainer.commands.training_progress import told
 
 if TYPE_CHECKING:
     from trainer.pairs.files import ReadPairs
@@ -175,13 +176,8 @@ def delete(
 @contextmanager
 def _progress() -> "Iterator[OnProgress]":
     """Show on stderr how far embedding is."""
-    from trainer.pairs.progress_line import ProgressLine
-
-    line = ProgressLine()
-    try:
-        yield line.show
-    finally:
-        line.close()
+    with told() as telling:
+        yield telling.pairs
 
 
 def _read(queries: Path | None, qrels: Path | None, jsonl: Path | None, source: str) -> "ReadPairs":

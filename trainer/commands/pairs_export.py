@@ -21,7 +21,7 @@ from trainer.commands.training_options import (
     SourcesOption,
     judged_by,
 )
-from trainer.commands.training_progress import TrainingLine
+from trainer.commands.training_progress import told
 
 
 def export(
@@ -47,13 +47,11 @@ def export(
     if folder.exists():
         raise UsageError(f"{folder} exists; remove it or name another folder.")
     how = HowToTrain(method, sources, max_pairs, epochs, learning_rate, batch_size, negatives, matryoshka, seed)
-    line = TrainingLine()
-    with opened(context, home) as opened_home:
+    with opened(context, home) as opened_home, told() as telling:
         target = opened_home.catalog.collections.get(collection)
         judged, name = judged_by(opened_home, target, judgments)
-        about = Preparation(opened_home, target, judged, how.plan(opened_home, target, name), line.telling())
+        about = Preparation(opened_home, target, judged, how.plan(opened_home, target, name), telling)
         training_set = about.assembled(about.split())
-        line.close()
     training_set.write(folder)
     if as_json:
         print_json({"folder": str(folder), **training_set.manifest()})

@@ -38,7 +38,7 @@ from trainer.commands.training_options import (
     SourcesOption,
     judged_by,
 )
-from trainer.commands.training_progress import TrainingLine
+from trainer.commands.training_progress import told
 from trainer.findings import MINIMUM_EFFECT
 
 if TYPE_CHECKING:
@@ -146,11 +146,8 @@ def _check_canary(home: Home, collection: Collection, name: str) -> None:
 def _carried_out(home: Home, collection: Collection, run: "TrainingRun") -> "tuple[TrainingReport, Path]":
     from trainer.train import train as carry_out
 
-    line = TrainingLine()
-    try:
-        return carry_out(home, collection, run, line.telling()), run.report
-    finally:
-        line.close()
+    with told() as telling:
+        return carry_out(home, collection, run, telling), run.report
 
 
 def _foretell(
@@ -161,9 +158,8 @@ def _foretell(
 
     judged, name = judged_by(home, collection, judgments)
     _check_canary(home, collection, limits.canary)
-    line = TrainingLine()
-    found = forecast(home, collection, judged, how.plan(home, collection, name, limits), line.telling())
-    line.close()
+    with told() as telling:
+        found = forecast(home, collection, judged, how.plan(home, collection, name, limits), telling)
     if as_json:
         print_json(asdict(found))
         return
