@@ -30,8 +30,12 @@ def test_a_model_against_itself_forgets_nothing(catalog: Catalog, tiny_encoder: 
 
 def test_a_query_is_not_found_by_its_own_words(catalog: Catalog, tiny_encoder: OnnxEncoder) -> None:
     asked = canary._standard_library()
-    item = next(item for item in asked.items if item.source == "mined:docstring")
-    (place, text), *_ = asked.hidden(item).items()
+    item, hidden = next(
+        (item, hidden)
+        for item, hidden in zip(asked.items, asked.hidden(), strict=True)
+        if item.source == "mined:docstring"
+    )
+    (place, text), *_ = hidden.items()
     assert item.text in asked.texts[place]
     assert item.text not in text
 

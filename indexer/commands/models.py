@@ -1,9 +1,10 @@
 """tandem models list|add|show|embed|promote|rollback|delete|export"""
 
 import json
-import sys
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,6 @@ from retrieval.console import (
     CollectionOption,
     HomeOption,
     JsonOption,
-    note,
     opened,
     print_json,
     print_line,
@@ -23,6 +23,7 @@ from retrieval.console import (
 )
 from retrieval.model_folder import Precision
 from retrieval.models import ModelInfo
+from retrieval.status_line import StatusLine
 from retrieval.types import JsonValue
 
 models = typer.Typer(help="List, add, compare, promote, roll back and delete embedding models.", no_args_is_help=True)
@@ -99,8 +100,8 @@ def embed(
 
     with opened(context, home) as opened_home:
         target = opened_home.catalog.collections.get(collection)
-        steps = Steps()
-        embedded = run_embed(opened_home, target, version, lambda done, total: steps.show("embedding", done, total))
+        with _steps() as tell:
+            embedded = run_embed(opened_home, target, version, partial(tell, "embedding"))
         apply_if_free(opened_home, target)  # an active model's missing vectors are wanted there
         active = target.config.model
     if as_json:
@@ -132,8 +133,8 @@ def promote(
     """
     from indexer.promotion import promote as run_promote
 
-    with opened(context, home) as opened_home:
-        target, tell = opened_home.catalog.collections.get(collection), Steps().show
+    with opened(context, home) as opened_home, _steps() as tell:
+        target = opened_home.catalog.collections.get(collection)
         promotion = run_promote(opened_home, target, version, force=force, waive_canary=waive_canary, tell=tell)
     if as_json:
         print_json({"collection": collection, **promotion.to_json()})
@@ -149,9 +150,9 @@ def rollback(
     """Go back to the model that a collection searched with before the last promotion."""
     from indexer.promotion import rollback as run_rollback
 
-    with opened(context, home) as opened_home:
+    with opened(context, home) as opened_home, _steps() as tell:
         target = opened_home.catalog.collections.get(collection)
-        done = run_rollback(opened_home, target, Steps().show)
+        done = run_rollback(opened_home, target, tell)
     if as_json:
         print_json({"collection": collection, **done.promotion.to_json(), "unembedded": done.unembedded})
         return
@@ -204,19 +205,22 @@ def export(
         print_line(f"Model {version!r} ({info.fingerprint}) is in {folder}: tandem models add {folder}")
 
 
-@dataclass(slots=True)
-class Steps:
-    """Tells on stderr how far a command is, when something else begins and every few seconds."""
+@contextmanager
+def _steps() -> Iterator[Callable[[str, int, int], None]]:
+    """Tell on stderr what is being done, and how far it is."""
+    line, doing = StatusLine(), ""
 
-    doing: str = ""
-    told_at: float = 0.0
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal doing
+        if what != doing:
+            doing = what
+            line.step(f"{what}: {done} of {total}")
+        line.show(f"{what}: {done} of {total}")
 
-    def show(self, doing: str, done: int, total: int) -> None:
-        """Print it if it is time."""
-        if doing != self.doing or done == total or time.monotonic() - self.told_at > 5:
-            self.doing, self.told_at = doing, time.monotonic()
-            note(f"{doing}: {done} of {total}")
-            sys.stderr.flush()
+    try:
+        yield show
+    finally:
+        line.close()
 
 
 def _print(info: ModelInfo, use: Use, as_json: bool) -> None:

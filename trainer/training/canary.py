@@ -59,11 +59,13 @@ class _Questions:
     ids: Sequence[str]
     texts: Sequence[str]
 
-    def hidden(self, item: KnownItem) -> dict[int, str]:
-        """Return the places of the documents that answer, and their texts without what gives them away."""
+    def hidden(self) -> list[dict[int, str]]:
+        """Return for each item the places of the documents that answer, and their texts without what tells them."""
         places = {key: place for place, key in enumerate(self.ids)}
-        answers = (item.document, *item.duplicates)
-        return {places[key]: masked(self.texts[places[key]], item.strings) for key in answers}
+        return [
+            {places[key]: masked(self.texts[places[key]], item.strings) for key in (item.document, *item.duplicates)}
+            for item in self.items
+        ]
 
 
 def standard_library_canary(
@@ -112,14 +114,15 @@ def _text(document: Document) -> str:
 
 def _run(catalog: Catalog, encoder: Encoder, asked: _Questions) -> Run:
     """Rank the documents for each query by cosine, those that answer it with its own words hidden."""
-    hidden = [asked.hidden(item) for item in asked.items]
-    embed_masked(catalog, encoder, [*asked.texts, *(text for texts in hidden for text in texts.values())])
-    vectors = _vectors(catalog, encoder, asked.texts)
+    hidden = asked.hidden()
+    told = [text for texts in hidden for text in texts.values()]
+    embed_masked(catalog, encoder, [*asked.texts, *told])
+    vectors, masks = _vectors(catalog, encoder, asked.texts), iter(_vectors(catalog, encoder, told))
     queries = encoder.encode_queries([item.text for item in asked.items])
     run: dict[str, dict[str, float]] = {}
     for place, (query, texts) in enumerate(zip(queries, hidden, strict=True)):
         scores = vectors @ query
-        scores[list(texts)] = _vectors(catalog, encoder, list(texts.values())) @ query
+        scores[list(texts)] = [next(masks) @ query for _ in texts]
         best = np.argsort(-scores, kind="stable")[:DEPTH]
         run[str(place)] = {asked.ids[document]: float(scores[document]) for document in best.tolist()}
     return run
