@@ -1,6 +1,7 @@
 """The report on a training: was it worth it, and everything that the answer rests on."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 
 from retrieval.types import JsonValue
 from trainer.report.document import compare_json, plain, to_json
@@ -9,7 +10,9 @@ from trainer.report.markup import Html, foreign, joined, number, prose, table, t
 from trainer.report.page import Part, key_figures, page, parts, sentences
 from trainer.report.plots import Row, intervals
 from trainer.report.training_story import headline, how_sure, was_it_worth_it, what_it_cost, what_next
+from trainer.training.canary import Canary
 from trainer.training.findings import TrainingReport
+from trainer.training.learning_curve import CurvePoint
 
 _ERRORS = 2.0
 """Standard errors that the learning curve's whiskers reach to either side: about 95 %."""
@@ -29,17 +32,11 @@ def training_html(found: TrainingReport) -> str:
 
 def training_json(found: TrainingReport) -> dict[str, JsonValue]:
     """Return the same content at full precision; docs/training.md describes it."""
-    main, canary = found.comparison, found.canary
+    main, embedding = found.comparison, found.embedding
     return plain(
         {
             **to_json(found.report),
-            "summary": {
-                "headline": headline(found),
-                "worth_it": list(was_it_worth_it(found)),
-                "how_sure": list(how_sure(found)),
-                "cost": list(what_it_cost(found)),
-                "next": list(what_next(found)),
-            },
+            "summary": _summary(found),
             "version": found.version or None,
             "base": found.base,
             "method": found.method,
@@ -48,47 +45,55 @@ def training_json(found: TrainingReport) -> dict[str, JsonValue]:
             "may_be_promoted": found.may_be_promoted,
             "tried": found.tried,
             "comparison": compare_json(main, found.report) if main else None,
-            "embedding_comparison": compare_json(found.embedding, found.report) if found.embedding else None,
+            "embedding_comparison": compare_json(embedding, found.report) if embedding else None,
             "dev": {
                 "queries": found.choice.queries,
                 "by_lambda": found.choice.by_weight,
                 "steps": [list(step) for step in found.choice.steps],
             },
-            "pairs": {
-                "sources": found.pairs.sources,
-                "dropped": found.pairs.dropped,
-                "left_out": found.pairs.left_out,
-                "held_out": found.pairs.held_out,
-                "concerns": found.pairs.concerns,
-            },
-            "curve": [
-                {
-                    "share": p.share,
-                    "pairs": p.pairs,
-                    "ndcg@10": p.ndcg,
-                    "gain": p.gain,
-                    "error": p.error,
-                    "lambda": p.weight,
-                }
-                for p in found.curve
-            ],
-            "canary": canary
-            and {
-                "name": canary.name,
-                "before": canary.before,
-                "after": canary.after,
-                "effect": canary.contrast.effect,
-                "interval": [canary.contrast.low, canary.contrast.high],
-                "queries": canary.contrast.queries,
-                "minimum_effect": canary.minimum_effect,
-                "vetoed": canary.is_vetoed,
-            },
+            "pairs": asdict(found.pairs),
+            "curve": [_point(point) for point in found.curve],
+            "canary": _canary_json(found.canary) if found.canary else None,
             "seconds": {"total": sum(found.seconds.values()), **found.seconds},
             "pairs_per_s": found.pairs_per_s,
             "device": found.device,
             "settings": found.settings,
         }
     )
+
+
+def _summary(found: TrainingReport) -> dict[str, JsonValue]:
+    return {
+        "headline": headline(found),
+        "worth_it": list(was_it_worth_it(found)),
+        "how_sure": list(how_sure(found)),
+        "cost": list(what_it_cost(found)),
+        "next": list(what_next(found)),
+    }
+
+
+def _point(point: CurvePoint) -> dict[str, JsonValue]:
+    return {
+        "share": point.share,
+        "pairs": point.pairs,
+        "ndcg@10": point.ndcg,
+        "gain": point.gain,
+        "error": point.error,
+        "lambda": point.weight,
+    }
+
+
+def _canary_json(canary: Canary) -> dict[str, JsonValue]:
+    return {
+        "name": canary.name,
+        "before": canary.before,
+        "after": canary.after,
+        "effect": canary.contrast.effect,
+        "interval": [canary.contrast.low, canary.contrast.high],
+        "queries": canary.contrast.queries,
+        "minimum_effect": canary.minimum_effect,
+        "vetoed": canary.is_vetoed,
+    }
 
 
 def _short(found: TrainingReport) -> Iterator[Html]:
