@@ -32,7 +32,7 @@ lint: setup
 	$(VENV)/bin/lint-imports
 
 test: setup
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto
 
 slow: setup
 	$(VENV)/bin/python -m pytest -m slow --timeout 900
