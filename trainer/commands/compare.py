@@ -1,11 +1,12 @@
 """tandem compare"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval.catalog import Collection
+from retrieval.catalog import Catalog, Collection
 from retrieval.console import (
     DEFAULT,
     CollectionOption,
@@ -22,6 +23,7 @@ from retrieval.home import Home
 from trainer.arms import REFERENCE, Arm, parse_arms
 from trainer.commands.asked import JudgmentsOption, QrelsOption, QueriesOption, asked, from_files
 from trainer.commands.reports import check_report, write_report
+from trainer.evaluation_set import EvaluationSet
 from trainer.findings import MINIMUM_EFFECT
 
 if TYPE_CHECKING:
@@ -55,7 +57,6 @@ def compare(
     """Say whether arm B is better than arm A, worse, no different, or whether nobody can tell yet."""
     from trainer.compare import Declared
     from trainer.compare import compare as run_comparison
-    from trainer.trained_on import unseen
     from trainer.training.keeping import keep_verdict
 
     if report is not None:
@@ -63,24 +64,10 @@ def compare(
     read = from_files(queries, qrels, judgments)
     with opened(context, home) as opened_home:
         target = opened_home.catalog.collections.get(collection)
-        first, *others = (_arm(name, target.config.model) for name in (a, b))
-        others += parse_arms(against, target.config.model) if against else ()
-        if first in others:
-            raise UsageError(f"{first} cannot be compared with itself; give two arms.")
+        pairs = _pairs(a, b, against, target.config.model)
         judged, name = asked(read, opened_home.catalog, target, judgments)
-        pairs = [(first, arm) for arm in dict.fromkeys(others)]
         declared = Declared(pairs, (Arm(REFERENCE),), name, minimum_effect, field)
-        if judged.masks:
-            note(
-                f"Hiding what gives {len(judged.masks)} mined queries away: their documents are embedded again without "
-                "it, once for each model, which may take minutes"
-            )
-        kept = unseen(judged, opened_home.catalog, [arm.version for arm in declared.arms if arm.version])
-        if len(kept.queries) < len(judged.queries):
-            note(
-                f"Leaving out {len(judged.queries) - len(kept.queries)} of {len(judged.queries)} queries: a model was "
-                "trained on the documents that they want"
-            )
+        _tell_what_is_special(judged, opened_home.catalog, declared.arms)
         found = run_comparison(opened_home, target, judged, declared, on_arm=lambda arm: note(f"Ranking with {arm}"))
         keep_verdict(opened_home.catalog, target, found, _canary(opened_home, target, found))
     if report is not None:
@@ -93,6 +80,30 @@ def compare(
         print_json(compare_json(found.comparisons[0], found))
     else:
         _print(found)
+
+
+def _pairs(a: str, b: str, against: str | None, active: str) -> list[tuple[Arm, Arm]]:
+    first, *others = (_arm(name, active) for name in (a, b))
+    others += parse_arms(against, active) if against else ()
+    if first in others:
+        raise UsageError(f"{first} cannot be compared with itself; give two arms.")
+    return [(first, arm) for arm in dict.fromkeys(others)]
+
+
+def _tell_what_is_special(judged: EvaluationSet, catalog: Catalog, arms: Sequence[Arm]) -> None:
+    from trainer.trained_on import unseen
+
+    if judged.masks:
+        note(
+            f"Hiding what gives {len(judged.masks)} mined queries away: their documents are embedded again without "
+            "it, once for each model, which may take minutes"
+        )
+    kept = unseen(judged, catalog, [arm.version for arm in arms if arm.version])
+    if len(kept.queries) < len(judged.queries):
+        note(
+            f"Leaving out {len(judged.queries) - len(kept.queries)} of {len(judged.queries)} queries: a model was "
+            "trained on the documents that they want"
+        )
 
 
 def _canary(home: Home, collection: Collection, found: "Report") -> "Canary | None":
