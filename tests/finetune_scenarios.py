@@ -29,7 +29,7 @@ from trainer.finetuning.batches import Schedule
 from trainer.finetuning.dev_ranking import dev_values
 from trainer.finetuning.progress import Reporter
 from trainer.finetuning.ranking import Ranking, encode
-from trainer.finetuning.ranking_loss import PairDetails, pair_loss, ranking_loss
+from trainer.finetuning.ranking_loss import Own, PairDetails, pair_loss, ranking_loss
 from trainer.finetuning.ranking_trainer import RankingTrainer, prompts
 from trainer.finetuning.tuned_model import TunedModel, prepare
 from trainer.finetuning.workplace import Plan, Workplace
@@ -344,9 +344,12 @@ class Scenarios:
 
     def losses(self) -> dict[str, Any]:
         """Compute losses whose values are known, and the cached one beside the plain one."""
-        documents = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
-        excluded = torch.tensor([[False, False, True], [False, False, False]])
-        by_hand = ranking_loss(torch.eye(2), documents, excluded, torch.tensor([0.5, 1.5]), scale=2.0)
+        documents = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [0.8, 0.6]])
+        excluded = torch.tensor([[False, False, True, True], [False, False, False, True]])
+        whole = Own(torch.tensor([0.5, 1.5]), torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
+        by_hand = ranking_loss(torch.eye(2), documents, excluded, whole, scale=2.0)
+        shared = Own(torch.tensor([1.0, 0.0]), torch.tensor([[0.75, 0.25], [1.0, 0.0]]))
+        by_shares = ranking_loss(torch.eye(2), documents, torch.zeros_like(excluded), shared, scale=1.0)
         training_set = TrainingSet.read(self.root / "whole.set")
         model = TunedModel(SourceModel.read(self.base), self.fresh("staged"), method=Method.FULL)
         rows = torch.tensor([0, 9, 14, 22, 31, 40])
@@ -357,6 +360,7 @@ class Scenarios:
         nested_plain = _loss_and_gradients(model, training_set, rows, 0, (8,))
         return {
             "by_hand": by_hand.item(),
+            "by_shares": by_shares.item(),
             "weights": [PairDetails(training_set).weights.mean().item(), PairDetails(training_set).weights[0].item()],
             "plain": plain[0],
             "cached": cached[0],

@@ -46,6 +46,12 @@ def test_candidates_are_those_of_the_batch_column_by_column() -> None:
     ]
 
 
+def test_what_has_a_share_of_the_query_is_left_in_however_much_the_base_likes_it() -> None:
+    pairs = [TrainingPair("q0", "p0", ("n0",), targets=(0.6, 0.4)), TrainingPair("q1", "p1", ("n1",))]
+    found = candidates(pairs, queries=[0, 180], passages=[10, 190], negatives=[1, 181])
+    assert found.excluded([0, 1]).tolist() == [[False, False, False, False], [False, False, False, True]]
+
+
 def test_a_text_that_answers_the_query_elsewhere_is_no_negative() -> None:
     pairs = [
         TrainingPair("same", "p0"),

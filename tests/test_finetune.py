@@ -213,6 +213,8 @@ def test_the_loss_is_what_it_is_by_hand(scenarios: Found) -> None:
     second = math.log(math.exp(-2) + 1 + math.exp(-0.4))
     losses = scenarios["losses"]
     assert losses["by_hand"] == pytest.approx((0.5 * first + 1.5 * second) / 2, rel=1e-5)
+    total = math.log(math.exp(1) + 1 + math.exp(0.6) + math.exp(0.8))
+    assert losses["by_shares"] == pytest.approx((total - (0.75 * 1 + 0.25 * 0.6)) / 2, rel=1e-5)
     # 16 pairs weigh .5 and 32 weigh 1, .8333 in the mean.
     assert losses["weights"] == pytest.approx([1.0, 0.5 / (40 / 48)])
 

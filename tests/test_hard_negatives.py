@@ -36,10 +36,12 @@ def bench(tmp_path: Path, tiny_model: Path) -> Workbench:
     return bench
 
 
-def made_ready(bench: Workbench, *pairs: Pair, most: int = 1, seed: int = 0) -> PreparedPairs:
+def made_ready(bench: Workbench, *pairs: Pair, most: int = 1, seed: int = 0, temperature: float = 0.0) -> PreparedPairs:
     catalog = bench.home.catalog
     legs = Legs.of(bench.home, bench.collection, groups_by_document(catalog, bench.collection), silent)
-    return prepared(legs, pairs, known=catalog.pairs.list(bench.collection), drawing=Drawing(most, seed))
+    return prepared(
+        legs, pairs, known=catalog.pairs.list(bench.collection), drawing=Drawing(most, seed, temperature=temperature)
+    )
 
 
 def test_a_pair_has_its_passage_and_a_negative_of_another_document(bench: Workbench) -> None:
@@ -88,6 +90,32 @@ def test_a_negative_has_no_title_where_the_passage_lost_its_own(bench: Workbench
     ready = made_ready(bench, asked("bread", strings=["Guide to bread"]))
     assert ready.passages[0].startswith("\nAll there is")
     assert ready.negatives[0][0].startswith("\nAll there is")
+
+
+def test_with_a_temperature_what_both_legs_find_first_shares_the_query(bench: Workbench) -> None:
+    bench.put(page("loaf.md", f"All there is to say of a loaf, of bread and its price. {MORE}", title="Bread, bread"))
+    ready = made_ready(bench, asked("bread"), most=16, temperature=1.0)
+    shares = dict(zip(ready.negatives[0], ready.targets[0][1:], strict=True))
+    loaf = next(text for text in shares if "loaf" in text)
+    assert sum(ready.targets[0]) == pytest.approx(1.0, abs=1e-4)
+    assert ready.targets[0][0] >= shares[loaf] > 10 * max(share for text, share in shares.items() if text != loaf)
+
+
+def test_the_shares_are_the_softmax_of_both_legs_z_scores(bench: Workbench) -> None:
+    ready = made_ready(bench, asked("bread"), most=1, temperature=2.0)
+    catalog = bench.home.catalog
+    legs = Legs.of(bench.home, bench.collection, groups_by_document(catalog, bench.collection), silent)
+    (scores,) = legs.corpus.scores(legs.asked(["bread price"]))
+    embedding, keyword = ((one[0] - one[0].mean()) / one[0].std() for one in (scores.embedding, scores.keyword))
+    fused = 0.75 * embedding + 0.25 * keyword
+    texts = [text.chunk.embedding_text(text.title) for text in legs.corpus.texts]
+    apart = fused.max() - fused[texts.index(ready.negatives[0][0])]  # nothing is above the answer here
+    assert ready.targets[0] == pytest.approx((1 / (1 + np.exp(-apart / 2)), 1 / (1 + np.exp(apart / 2))), abs=1e-3)
+
+
+def test_the_answer_has_no_less_than_what_both_legs_put_above_it(bench: Workbench) -> None:
+    ready = made_ready(bench, asked("bread", "car price"), most=16, temperature=1.0)
+    assert ready.targets[0][0] == max(ready.targets[0])
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -37,18 +37,34 @@ def a_batch(rng: np.random.Generator) -> Batch:
 
     excluded = np.zeros((4, 8), np.bool_)
     excluded[0, 5] = excluded[2, 1] = True
-    return Batch(units(4), units(8), excluded, np.array([0.1, 0.4, 0.3, 0.2], np.float32))
+    targets = np.array([[1, 0], [0.7, 0.3], [1, 0], [0.5, 0.5]], np.float32)
+    return Batch(units(4), units(8), excluded, targets, np.array([0.1, 0.4, 0.3, 0.2], np.float32))
 
 
 def test_the_loss_is_the_weighted_cross_entropy_of_what_is_not_left_out() -> None:
     excluded = np.array([[False, False, True], [False, False, False]])
     documents = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
-    batch = Batch(np.eye(2, dtype=np.float32), documents, excluded, np.array([0.25, 0.75], np.float32))
+    whole, weights = np.ones((2, 1), np.float32), np.array([0.25, 0.75], np.float32)
+    documents = np.concatenate([documents, documents[2:]])
+    excluded = np.column_stack([excluded, [True, True]])
+    batch = Batch(np.eye(2, dtype=np.float32), documents, excluded, np.pad(whole, ((0, 0), (0, 1))), weights)
     # Query 0 against cosines 1, 0; query 1 against 0, 1, .8; both scaled by 2, the positives are 0 and 1.
     first = np.log(1 + np.exp(-2))
     second = np.log(np.exp(-2) + 1 + np.exp(-0.4))
     loss, _ = batch_loss(batch, np.eye(2), scale=2.0)
     assert loss == pytest.approx(0.25 * first + 0.75 * second, rel=1e-6)
+
+
+def test_a_query_may_be_shared_out() -> None:
+    documents = np.array([[1, 0], [0, 1], [0.6, 0.8], [0.8, 0.6]], np.float32)
+    targets = np.array([[0.75, 0.25], [1, 0]], np.float32)
+    batch = Batch(
+        np.eye(2, dtype=np.float32), documents, np.zeros((2, 4), np.bool_), targets, np.array([1, 0], np.float32)
+    )
+    # Cosines of query 0: 1, 0, .6 and .8; document 2 is its negative.
+    total = np.log(np.exp(1) + 1 + np.exp(0.6) + np.exp(0.8))
+    loss, _ = batch_loss(batch, np.eye(2), scale=1.0)
+    assert loss == pytest.approx(total - (0.75 * 1 + 0.25 * 0.6), rel=1e-6)
 
 
 def test_the_gradient_is_that_of_finite_differences() -> None:

@@ -65,6 +65,16 @@ def test_a_pair_may_have_fewer_negatives_than_others(made: TrainingSet, tmp_path
     assert TrainingSet.read(tmp_path / "set").pairs[0].negatives == fewer.negatives
 
 
+def test_what_share_of_the_query_each_passage_has_is_read_again(made: TrainingSet, tmp_path: Path) -> None:
+    shared = replace(made.pairs[0], targets=(0.5, 0.3, 0.2))
+    changed = replace(made, pairs=[shared, *made.pairs[1:]])
+    changed.write(tmp_path / "set")
+    read = TrainingSet.read(tmp_path / "set")
+    assert read.pairs[0].targets == (0.5, 0.3, 0.2)
+    assert read.targets[:2].tolist() == pytest.approx(np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]]))
+    assert changed.data_hash != made.data_hash
+
+
 def test_no_negatives_at_all_are_read_again(base: Path, tmp_path: Path) -> None:
     tiny_training_set(base, TrainingSettings(negatives=0)).write(tmp_path / "set")
     assert TrainingSet.read(tmp_path / "set").vectors.negatives.shape == (48, 0, 32)
@@ -73,8 +83,8 @@ def test_no_negatives_at_all_are_read_again(base: Path, tmp_path: Path) -> None:
 def test_the_hash_covers_what_training_depends_on_and_nothing_else(made: TrainingSet) -> None:
     same = [replace(made, base_name="renamed"), replace(made, split={"seed": 7})]
     assert {one.data_hash for one in same} == {made.data_hash}
-    # 5e-5 is what `full` learns with by default.
-    assert replace(made, settings=replace(made.settings, learning_rate=5e-5)).data_hash == made.data_hash
+    # 3e-5 is what `full` learns with by default.
+    assert replace(made, settings=replace(made.settings, learning_rate=3e-5)).data_hash == made.data_hash
     flipped = made.vectors.queries.copy()
     flipped[0, 0] = -flipped[0, 0]
     other = [
@@ -215,6 +225,12 @@ HOSTILE: list[tuple[Callable[[Path], object], str]] = [
     (changed_line(PAIRS, query="half a character \ud800"), "line 1: query holds half a character"),
     (changed_line(PAIRS, negatives="text"), "negatives must be at most 2 texts"),
     (changed_line(PAIRS, negatives=["a", "b", "c"]), "negatives must be at most 2 texts"),
+    (changed_line(PAIRS, targets=[1.0]), "targets must be 3 shares"),
+    (changed_line(PAIRS, targets="all"), "targets must be 3 shares"),
+    (changed_line(PAIRS, targets=[0.5, 0.2, 0.2]), "targets must add up to 1"),
+    (changed_line(PAIRS, targets=[0.0, 0.5, 0.5]), "the passage must have some"),
+    (changed_line(PAIRS, targets=[2.0, -0.5, -0.5]), "targets must be numbers from 0 to 1"),
+    (changed_line(PAIRS, targets=[True, 0, 0]), "targets must be numbers from 0 to 1"),
     (changed_line(PAIRS, weight=0), "weight is 0"),
     (changed_line(PAIRS, weight=float("inf")), "Infinity is not a number"),
     (changed_line(PAIRS, weight=True), "weight is True"),

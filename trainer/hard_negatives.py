@@ -1,4 +1,10 @@
-"""Pairs made ready to train on: their passages, and passages that look like answers to their queries and are none."""
+"""Pairs made ready to train on: their passages, and passages that look like answers to their queries.
+
+Either these are denoised, so that none is one. Or they are what both legs together find first, whether it answers the
+query or not, and each pair says what share of the query each has: the softmax of both legs' z-scores, combined as a
+search combines them and divided by a temperature, with the answer as high as whatever is highest. A model that learns
+these shares learns from keywords what it cannot know by itself, and no false negative is held against it.
+"""
 
 import random
 from collections import Counter, defaultdict
@@ -11,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.catalog.pairs import Pair
+from retrieval.fusion import MIN_DEVIATION, Scale
 from retrieval.types import FloatArray
 from trainer.pairs.consistency import Positives
 from trainer.pairs.corpus import Asked, Corpus
@@ -27,16 +34,23 @@ GONE: Final = "its passage is gone"
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """How negatives are drawn: how many of a pair at most, what is denoised away, and the seed."""
+    """How negatives are drawn: how many of a pair at most, the seed, and what is denoised away.
+
+    With a `temperature` above 0 none is; the embedding leg then counts `embedding_weight` beside the keyword leg.
+    """
 
     most: int = 1
     seed: int = 0
     margin: float = MARGIN
+    temperature: float = 0.0
+    embedding_weight: float = 0.75
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedPairs:
     """Pairs with their passages and at most k negatives each, as texts and as the base's unit vectors.
+
+    `targets` are each pair's shares, of its passage and of its negatives; empty where the passage has all.
 
     `query_vectors` and `passage_vectors` have shape (n, d), `negative_vectors` (n, k, d) with zeros where a pair has
     fewer than k. `left_out` counts by reason the pairs that were given and are not among these.
@@ -48,6 +62,7 @@ class PreparedPairs:
     query_vectors: FloatArray
     passage_vectors: FloatArray
     negative_vectors: FloatArray
+    targets: Sequence[tuple[float, ...]]
     left_out: Mapping[str, int]
 
 
@@ -70,6 +85,32 @@ def prepared(legs: Legs, pairs: Iterable[Pair], *, known: Iterable[Pair], drawin
     return drawn.prepared(kept, Counter({GONE: len(given) - len(kept)} if len(kept) < len(given) else {}))
 
 
+_Drawn = tuple[list[int], tuple[float, ...]]
+"""The corpus' rows of a pair's negatives, and its targets."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What both legs make of every chunk for one query, shape (n,), and of the passage that answers it."""
+
+    embedding: FloatArray
+    keyword: FloatArray
+    liked: float
+    matched: float
+
+    def fused(self, embedding_weight: float) -> tuple[FloatArray, float]:
+        """Return every chunk's score by both legs, shape (n,), and the answer's: z-scores over the chunks, combined."""
+        e, k = _scale(self.embedding), _scale(self.keyword)
+        chunks = embedding_weight * ((self.embedding - e.mean) / e.deviation) + (1 - embedding_weight) * (
+            (self.keyword - k.mean) / k.deviation
+        )
+        return chunks, embedding_weight * e.z(self.liked) + (1 - embedding_weight) * k.z(self.matched)
+
+
+def _scale(scores: FloatArray) -> Scale:
+    return Scale(float(scores.mean()), max(float(scores.std()), MIN_DEVIATION))
+
+
 class _Negatives:
     """Draws negatives over one collection."""
 
@@ -88,7 +129,7 @@ class _Negatives:
         drawn = self._drawn(pairs, asked, positives)
         negatives = [
             tuple(like(corpus.texts[row], text, pair.strings).text for row in others)
-            for others, text, pair in zip(drawn, texts, pairs, strict=True)
+            for (others, _), text, pair in zip(drawn, texts, pairs, strict=True)
         ]
         return PreparedPairs(
             pairs,
@@ -97,32 +138,49 @@ class _Negatives:
             asked.vectors,
             positives.vectors,
             self._vectors(negatives),
+            [targets for _, targets in drawn],
             left_out,
         )
 
-    def _drawn(self, pairs: Sequence[Pair], asked: Asked, positives: Positives) -> list[list[int]]:
-        """Return the corpus' rows of each pair's negatives."""
+    def _drawn(self, pairs: Sequence[Pair], asked: Asked, positives: Positives) -> list[_Drawn]:
         if not self._drawing.most:
-            return [[] for _ in pairs]
-        liked = positives.liked(asked)
+            return [([], ()) for _ in pairs]
+        liked, matched = positives.liked(asked), positives.matched(asked)
+        draw = self._graded if self._drawing.temperature else self._denoised
         return [
-            self._of(
-                pairs[scores.start + at], scores.embedding[at], scores.keyword[at], float(liked[scores.start + at])
+            draw(
+                pairs[row],
+                _Found(scores.embedding[at], scores.keyword[at], float(liked[row]), float(matched[row])),
             )
             for scores in self._legs.corpus.scores(asked)
-            for at in range(len(scores.embedding))
+            for at, row in enumerate(range(scores.start, scores.start + len(scores.embedding)))
         ]
 
-    def _of(self, pair: Pair, embedding: FloatArray, keyword: FloatArray, liked: float) -> list[int]:
-        others = ~np.isin(self._legs.corpus.groups, list(self._answers[_key(pair.query)]))
+    def _others(self, pair: Pair) -> NDArray[np.bool_]:
+        return ~np.isin(self._legs.corpus.groups, list(self._answers[_key(pair.query)]))
+
+    def _chance(self, pair: Pair) -> random.Random:
+        return random.Random(f"{self._drawing.seed} {pair.query} {pair.document}")  # noqa: S311 - a sample, no secret
+
+    def _graded(self, pair: Pair, found: _Found) -> _Drawn:
+        fused, answer = found.fused(self._drawing.embedding_weight)
+        first = _best(np.where(self._others(pair), fused, -np.inf))
+        rows = self._chance(pair).sample(first, min(self._drawing.most, len(first)))
+        scores = np.array([max(answer, *fused[first].tolist()) if first else answer, *fused[rows].tolist()])
+        shares = np.exp((scores - scores.max()) / self._drawing.temperature)
+        return rows, tuple((shares / shares.sum()).round(6).tolist())
+
+    def _denoised(self, pair: Pair, found: _Found) -> _Drawn:
+        embedding, keyword, liked = found.embedding, found.keyword, found.liked
+        others = self._others(pair)
         is_none = embedding < liked - (1 - self._drawing.margin) * abs(liked)
-        chance = random.Random(f"{self._drawing.seed} {pair.query} {pair.document}")  # noqa: S311 - a sample, no secret
+        chance = self._chance(pair)
         legs = [[row for row in _first(scores, others) if is_none[row]] for scores in (embedding, keyword)]
         drawn = list(islice(by_turns(legs, chance), self._drawing.most))
         further = np.flatnonzero(others & is_none)
         while len(drawn) < self._drawing.most and len(further := further[~np.isin(further, drawn)]):
             drawn.append(int(further[np.argmax(embedding[further])]))
-        return drawn
+        return drawn, ()
 
     def _vectors(self, negatives: Sequence[Sequence[str]]) -> FloatArray:
         most = self._drawing.most
@@ -146,6 +204,14 @@ def _answers(corpus: Corpus, pairs: Iterable[Pair]) -> Mapping[str, set[int]]:
 
 def _key(query: str) -> str:
     return " ".join(query.casefold().split())
+
+
+def _best(scores: FloatArray) -> list[int]:
+    """Return the rows of the `DEEP` highest scores above minus infinity, best first."""
+    best = np.argpartition(-scores, DEEP)[:DEEP] if len(scores) > DEEP else np.arange(len(scores))
+    best = best[np.isfinite(scores[best])]
+    order: list[int] = best[np.lexsort((best, -scores[best]))].tolist()
+    return order
 
 
 def _first(scores: FloatArray, allowed: NDArray[np.bool_]) -> list[int]:

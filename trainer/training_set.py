@@ -45,7 +45,7 @@ class Method(StrEnum):
     ADAPTER = "adapter"
 
 
-LEARNING_RATES: Mapping[Method, float] = {Method.FULL: 5e-5, Method.LORA: 2e-4, Method.ADAPTER: 0.0}
+LEARNING_RATES: Mapping[Method, float] = {Method.FULL: 3e-5, Method.LORA: 2e-4, Method.ADAPTER: 0.0}
 """By default, and fast: mixing with the base takes back what is too much. A map is found by L-BFGS, which finds its own
 steps."""
 
@@ -54,16 +54,20 @@ steps."""
 class TrainingSettings:
     """How to train.
 
-    `negatives` is the most hard negatives of a pair, `evaluations` how often dev queries are ranked meanwhile, and
+    `negatives` is the most passages beside its answer that a pair is ranked against in every batch. With a
+    `temperature` above 0 they are what both legs together find first, and the model learns to share each query out as
+    these legs do, the more evenly the higher it is; with 0 they are hard negatives, denoised, and the answer is all
+    that the query wants. `evaluations` is how often dev queries are ranked meanwhile, and
     `patience` how many of these may pass without a better one before training stops. Similarities are multiplied by
     `scale`. A candidate whose similarity under the base exceeds `margin` times the positive's is no negative.
     """
 
     method: Method = Method.FULL
-    epochs: int = 4
+    epochs: int = 3
     learning_rate: float | None = None
     batch_size: int = 32
-    negatives: int = 0
+    negatives: int = 3
+    temperature: float = 1.0
     seed: int = 0
     matryoshka: tuple[int, ...] = ()
     evaluations: int = 4
@@ -78,6 +82,7 @@ class TrainingSettings:
         _check_number("learning_rate", self.rate, 0.0, 1.0, kind=float)
         _check_number("scale", self.scale, 0.1, 1000.0, kind=float)
         _check_number("margin", self.margin, 0.01, 2.0, kind=float)
+        _check_number("temperature", self.temperature, 0.0, 100.0, kind=float)
         if any(type(size) is not int or not 0 < size <= 65536 for size in self.matryoshka):
             raise UsageError(f"matryoshka is {list(self.matryoshka)}; give whole numbers of dimensions above 0.")
         if self.matryoshka and self.method is Method.ADAPTER:
@@ -101,9 +106,10 @@ _WHOLE_LIMITS = (
 
 @dataclass(frozen=True, slots=True)
 class TrainingPair:
-    """A query and the passage that answers it. `negatives` do not answer it, though they look alike.
+    """A query and the passage that answers it. `negatives` look as if they did.
 
-    `weight` is what it counts beside others; no two pairs of a `group` are told apart by training.
+    `targets` say what share of the query the passage has, then each negative; empty, the passage has all of it, and no
+    negative is an answer. `weight` is what the pair counts beside others; no two pairs of a `group` are told apart.
     """
 
     query: str
@@ -112,6 +118,12 @@ class TrainingPair:
     source: str = ""
     weight: float = 1.0
     group: str = ""
+    targets: tuple[float, ...] = ()
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The targets, those that are understood filled in."""
+        return self.targets or (1.0, *(0.0 for _ in self.negatives))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +210,14 @@ class TrainingSet:
     def sources(self) -> dict[str, int]:
         """How many pairs each source has."""
         return dict(sorted(Counter(pair.source for pair in self.pairs).items()))
+
+    @property
+    def targets(self) -> NDArray[np.float32]:
+        """What share of each query its passage has, then its negatives: (n, 1 + k), 0 where there are fewer."""
+        shares = np.zeros((len(self.pairs), 1 + self.settings.negatives), np.float32)
+        for row, pair in enumerate(self.pairs):
+            shares[row, : 1 + len(pair.negatives)] = pair.shares
+        return shares
 
     @property
     def data_hash(self) -> str:

@@ -36,6 +36,7 @@ MAX_DIMENSIONS = 16_384
 MAX_WEIGHT = 1_000.0
 UNIT_WITHIN = 0.01
 """How far from 1 the length of a vector of float16 may be."""
+SHARES_WITHIN = 1e-3
 
 _AGAIN = "Write the training set again."
 _Record = TypeVar("_Record")
@@ -106,6 +107,7 @@ def _pair(record: Mapping[str, JsonValue], most: int) -> TrainingPair:
     if type(weight) not in (int, float) or not 0 < weight <= MAX_WEIGHT:
         raise ValueError(f"weight is {weight!r}, not a number above 0 and at most {MAX_WEIGHT:g}")
     return TrainingPair(
+        targets=_targets(record.get("targets", []), len(negatives)),
         query=_text(record, "query", MAX_QUERY_CHARACTERS),
         passage=_text(record, "passage", MAX_PASSAGE_CHARACTERS),
         negatives=tuple(_text({"negative": text}, "negative", MAX_PASSAGE_CHARACTERS) for text in negatives),
@@ -113,6 +115,18 @@ def _pair(record: Mapping[str, JsonValue], most: int) -> TrainingPair:
         weight=float(weight),
         group=_name(record, "group"),
     )
+
+
+def _targets(shares: JsonValue, negatives: int) -> tuple[float, ...]:
+    if shares == []:
+        return ()
+    if not isinstance(shares, list) or len(shares) != 1 + negatives:
+        raise ValueError(f"targets must be {1 + negatives} shares, of the passage and of each negative")
+    if any(type(share) not in (int, float) or not 0 <= share <= 1 for share in shares):
+        raise ValueError("targets must be numbers from 0 to 1")
+    if abs(sum(shares) - 1) > SHARES_WITHIN or shares[0] == 0:
+        raise ValueError("targets must add up to 1, and the passage must have some of it")
+    return tuple(map(float, shares))
 
 
 def _dev_query(record: Mapping[str, JsonValue], passages: int) -> DevQuery:

@@ -19,6 +19,7 @@ from trainer.commands.training_options import (
     RateOption,
     SeedOption,
     SourcesOption,
+    TemperatureOption,
     judged_by,
 )
 from trainer.commands.training_progress import told
@@ -35,6 +36,7 @@ def export(
     learning_rate: RateOption = None,
     batch_size: BatchOption = None,
     negatives: NegativesOption = None,
+    temperature: TemperatureOption = None,
     matryoshka: MatryoshkaOption = "",
     seed: SeedOption = 0,
     home: HomeOption = None,
@@ -46,7 +48,9 @@ def export(
 
     if folder.exists():
         raise UsageError(f"{folder} exists; remove it or name another folder.")
-    how = HowToTrain(method, sources, max_pairs, epochs, learning_rate, batch_size, negatives, matryoshka, seed)
+    how = HowToTrain(
+        method, sources, max_pairs, epochs, learning_rate, batch_size, negatives, temperature, matryoshka, seed
+    )
     with opened(context, home) as opened_home, told() as telling:
         target = opened_home.catalog.collections.get(collection)
         judged, name = judged_by(opened_home, target, judgments)

@@ -36,6 +36,7 @@ from trainer.commands.training_options import (
     RateOption,
     SeedOption,
     SourcesOption,
+    TemperatureOption,
     judged_by,
 )
 from trainer.commands.training_progress import told
@@ -62,6 +63,7 @@ def train(
     learning_rate: RateOption = None,
     batch_size: BatchOption = None,
     negatives: NegativesOption = None,
+    temperature: TemperatureOption = None,
     matryoshka: MatryoshkaOption = "",
     seed: SeedOption = 0,
     canary: Annotated[
@@ -89,7 +91,9 @@ def train(
     """Fine-tune the embedding model on pairs of the collection, and say whether it is worth it."""
     if report is not None:
         check_report(report)
-    how = HowToTrain(method, sources, max_pairs, epochs, learning_rate, batch_size, negatives, matryoshka, seed)
+    how = HowToTrain(
+        method, sources, max_pairs, epochs, learning_rate, batch_size, negatives, temperature, matryoshka, seed
+    )
     limits = Limits(budget, canary, minimum_effect, curve=curve)
     with opened(context, home) as opened_home:
         target = opened_home.catalog.collections.get(collection)

@@ -30,7 +30,17 @@ MaxPairsOption = Annotated[int | None, typer.Option("--max-pairs", min=1, help="
 EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="How often every pair is seen.")]
 RateOption = Annotated[float | None, typer.Option("--learning-rate", help="By default the method's.")]
 BatchOption = Annotated[int | None, typer.Option("--batch-size", min=2, help="Pairs told apart at once.")]
-NegativesOption = Annotated[int | None, typer.Option("--negatives", min=0, help="Hard negatives a pair.")]
+NegativesOption = Annotated[
+    int | None, typer.Option("--negatives", min=0, help="Passages a pair beside its answer, of those both legs find.")
+]
+TemperatureOption = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature",
+        min=0,
+        help="How evenly a query is shared out among these, as both legs have it; 0: not at all.",
+    ),
+]
 MatryoshkaOption = Annotated[
     str,
     typer.Option("--matryoshka", metavar="SIZE,...", help="Let the first so many dimensions serve by themselves too."),
@@ -55,6 +65,7 @@ class HowToTrain:
     learning_rate: float | None
     batch_size: int | None
     negatives: int | None
+    temperature: float | None
     matryoshka: str
     seed: int
 
@@ -70,7 +81,7 @@ class HowToTrain:
             raise UsageError(f"An adapter finds its own steps; leave {named} out, or train with another --method.")
         chosen: dict[str, Any] = {
             name: value
-            for name in ("epochs", "learning_rate", "batch_size", "negatives")
+            for name in ("epochs", "learning_rate", "batch_size", "negatives", "temperature")
             if (value := getattr(self, name)) is not None
         }
         return TrainingSettings(

@@ -32,6 +32,8 @@ class Candidates:
     answers: Rows
     """Sorted codes of every query's text with each passage that is known to answer it."""
     margin: float
+    targets: NDArray[np.float32]
+    """(n, 1 + k): what share of each query its positive has, then its negatives."""
 
     @classmethod
     def of(cls, training_set: TrainingSet) -> "Candidates":
@@ -51,13 +53,15 @@ class Candidates:
             vectors=np.concatenate([vectors.passages[:, None], vectors.negatives], axis=1),
             answers=np.unique(_codes(np.array(queries, np.int64), documents[:, 0])),
             margin=settings.margin,
+            targets=training_set.targets,
         )
 
     def excluded(self, rows: Sequence[int] | NDArray[Any]) -> NDArray[np.bool_]:
         """Return (b, b * (1 + k)): which candidates the queries of these b pairs are not told apart from.
 
         Left out are those that the base puts above `margin` times the similarity of the positive, the texts that are
-        known to answer the query, and the places of negatives that there are not; a pair's own positive never is.
+        known to answer the query, and the places of negatives that there are not; what has a share of the pair's own
+        query never is.
         """
         places = np.asarray(rows, np.int64)
         documents = self.documents[places].T.reshape(-1)
@@ -67,7 +71,8 @@ class Candidates:
         close = similarities > self.margin * similarities[own, own][:, None]
         known = np.isin(_codes(self.query_numbers[places][:, None], documents[None, :]), self.answers)
         left_out: NDArray[np.bool_] = close | known | (documents == -1)[None, :]
-        left_out[own, own] = False
+        for place, shares in enumerate(self.targets[places].T):
+            left_out[own, place * len(own) + own] &= shares == 0
         return left_out
 
 

@@ -31,17 +31,23 @@ STRENGTHS: Sequence[float] = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 LEAST_BATCH = 256
 """Pairs told apart at once, if the settings say no more: vectors that are stored take no memory to train."""
 MOST_ITERATIONS = 60
+MASKED = -1e6
+"""The score of a candidate that is left out."""
 
 Map = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Unit vectors of b queries (b, d) and of what they are ranked against (c, d); the positive of query i is i."""
+    """Unit vectors of b queries (b, d) and of what they are ranked against (c, d).
+
+    The positive of query i is i, its negatives are b + i, 2b + i, ...; `targets` (b, 1 + k) are the shares of these.
+    """
 
     queries: FloatArray
     documents: FloatArray
     excluded: NDArray[np.bool_]
+    targets: FloatArray
     weights: FloatArray
     """Of the pairs, divided by those of all batches: losses add up to the mean."""
 
@@ -98,6 +104,7 @@ def batches_of(training_set: TrainingSet) -> list[Batch]:
             queries=vectors.queries[rows].astype(np.float32),
             documents=documents[rows].transpose(1, 0, 2).reshape(-1, documents.shape[2]).astype(np.float32),
             excluded=candidates.excluded(rows),
+            targets=candidates.targets[rows],
             weights=(weights[rows] / total).astype(np.float32),
         )
         for rows in chosen
@@ -126,17 +133,26 @@ def batch_loss(batch: Batch, matrix: Map, *, scale: float) -> tuple[float, Map]:
     moved = batch.queries @ matrix.T.astype(np.float32)
     lengths = np.linalg.norm(moved, axis=1, keepdims=True)
     unit = moved / lengths
-    scores = np.where(batch.excluded, -np.inf, scale * (unit @ batch.documents.T))
-    own = np.arange(len(scores))
+    scores = np.where(batch.excluded, MASKED, scale * (unit @ batch.documents.T))
     shifted = scores - scores.max(axis=1, keepdims=True)
     shares = np.exp(shifted)
     totals = shares.sum(axis=1, keepdims=True)
-    loss = float((batch.weights * (np.log(totals[:, 0]) - shifted[own, own])).sum())
-    errors = shares / totals
-    errors[own, own] -= 1
+    wanted = _wanted(batch.targets)
+    loss = float((batch.weights * (np.log(totals[:, 0]) - (wanted * shifted).sum(axis=1))).sum())
+    errors = shares / totals - wanted
     by_unit = scale * ((errors * batch.weights[:, None]) @ batch.documents)
     by_moved = (by_unit - unit * (by_unit * unit).sum(axis=1, keepdims=True)) / lengths
     return loss, (by_moved.T @ batch.queries).astype(np.float64)
+
+
+def _wanted(targets: FloatArray) -> FloatArray:
+    """Return what share of each query every candidate of the batch has: (b, b * (1 + k))."""
+    pairs, own = targets.shape
+    wanted = np.zeros((pairs, own * pairs), np.float32)
+    rows = np.arange(pairs)
+    for place in range(own):
+        wanted[rows, place * pairs + rows] = targets[:, place]
+    return wanted
 
 
 def estimated_seconds(training_set: TrainingSet) -> float:

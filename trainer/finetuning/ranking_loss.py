@@ -1,15 +1,18 @@
 """The ranking loss of sentence-transformers, with a weight for each pair and without candidates that may be answers.
 
-For pair i with weight w, over the candidates c that are not left out (van den Oord et al. 2018, eq. 4):
+For pair i with weight w and shares t of its own passages, the answer and its negatives, over the candidates c that are
+not left out:
 
-    loss_i = -w_i * log(exp(scale * cos(q_i, p_i)) / sum_c exp(scale * cos(q_i, c)))
+    loss_i = -w_i * sum_p t_ip * log(exp(scale * cos(q_i, p)) / sum_c exp(scale * cos(q_i, c)))
 
-The loss of a batch is the mean. Weights are scaled to a mean of 1 over all pairs: they shift what counts, and not the
+Where the answer has all of it, this is van den Oord et al. 2018, eq. 4; else what both legs make of the passages is
+taught as well (Hinton et al. 2015, "Distilling the knowledge in a neural network", eq. 1 and 2). The loss of a batch is
+the mean. Weights are scaled to a mean of 1 over all pairs: they shift what counts, and not the
 size of a step.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,40 +24,54 @@ from sentence_transformers.sentence_transformer.losses import (
 )
 from sentence_transformers.util import cos_sim
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import log_softmax
 
 from trainer.finetuning.false_negatives import Candidates
 from trainer.training_set import TrainingSet
 
+MASKED = -1e6
+"""The score of a candidate that is left out: no share of anything, and no infinity times 0."""
 
-def ranking_loss(queries: Tensor, documents: Tensor, excluded: Tensor, weights: Tensor, *, scale: float) -> Tensor:
-    """Return the loss of a batch: queries (b, d), documents (c, d), excluded (b, c), weights (b,).
 
-    The positive of query i is document i. Computed in float32, whatever the vectors are.
+class Own(NamedTuple):
+    """What pairs of a batch say of themselves: weights (b,), and the shares of their own passages (b, 1 + k)."""
+
+    weights: Tensor
+    targets: Tensor
+
+
+def ranking_loss(queries: Tensor, documents: Tensor, excluded: Tensor, own: Own, *, scale: float) -> Tensor:
+    """Return the loss of a batch: queries (b, d), documents (c, d), excluded (b, c).
+
+    The positive of query i is document i, its negatives are documents b + i, 2b + i, ... Computed in float32, whatever
+    the vectors are.
     """
     with torch.autocast(queries.device.type, enabled=False):
         scores = cos_sim(queries.float(), documents.float()) * scale
-        scores = scores.masked_fill(excluded, -torch.inf)
-        losses = cross_entropy(scores, torch.arange(len(scores), device=scores.device), reduction="none")
-        return (losses * weights).mean()
+        shares = log_softmax(scores.masked_fill(excluded, MASKED), dim=1)
+        places = shares.view(len(scores), -1, len(scores)).diagonal(dim1=0, dim2=2).T
+        return (-(own.targets * places).sum(dim=1) * own.weights).mean()
 
 
 class PairDetails(nn.Module):
-    """What the loss looks up by the number of a pair: its weight, and what it is not told apart from."""
+    """What the loss looks up by the number of a pair: its weight, its shares, and what it is not told apart from."""
 
     weights: Tensor
+    targets: Tensor
 
     def __init__(self, training_set: TrainingSet) -> None:
         super().__init__()
         weights = np.array([pair.weight for pair in training_set.pairs], np.float64)
         self.register_buffer("weights", torch.tensor(weights / weights.mean(), dtype=torch.float32), persistent=False)
+        self.register_buffer("targets", torch.from_numpy(training_set.targets), persistent=False)
         self._candidates = Candidates.of(training_set)
 
     def loss(self, embeddings: Sequence[Tensor], labels: Tensor, *, scale: float) -> Tensor:
         """Return the loss of the pairs numbered by `labels`, embedded by column: query, positive, negatives."""
         queries, documents = embeddings[0], torch.cat(list(embeddings[1:]))
         excluded = torch.from_numpy(self._candidates.excluded(labels.cpu().numpy())).to(queries.device)
-        return ranking_loss(queries, documents, excluded, self.weights[labels], scale=scale)
+        own = Own(self.weights[labels], self.targets[labels])
+        return ranking_loss(queries, documents, excluded, own, scale=scale)
 
 
 class PairRankingLoss(MultipleNegativesRankingLoss):

@@ -32,6 +32,10 @@ class Positives:
         """Return how similar the base finds each query and its passage, shape (m,)."""
         return np.asarray(np.einsum("md,md->m", asked.vectors, self.vectors), np.float32)
 
+    def matched(self, asked: Asked) -> FloatArray:
+        """Return each passage's BM25 score for its query, shape (m,)."""
+        return np.asarray(asked.terms.multiply(self.keywords).sum(axis=1), np.float32).ravel()
+
 
 def best_ranks(corpus: Corpus, asked: Asked, positives: Positives) -> Ranks:
     """Return at which rank the better leg has each query's passage, shape (m,), chunks of its own group aside.
@@ -41,7 +45,7 @@ def best_ranks(corpus: Corpus, asked: Asked, positives: Positives) -> Ranks:
     nowhere = len(corpus.texts) + 1
     best = np.full(len(positives.texts), nowhere, np.int64)
     by_embedding = positives.liked(asked)
-    by_keyword = np.asarray(asked.terms.multiply(positives.keywords).sum(axis=1)).ravel()
+    by_keyword = positives.matched(asked)
     for scores in corpus.scores(asked):
         rows = slice(scores.start, scores.start + len(scores.embedding))
         others = corpus.groups[None, :] != positives.groups[rows, None]

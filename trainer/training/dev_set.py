@@ -17,7 +17,7 @@ from trainer.pairs.legs import Legs
 from trainer.pairs.passages import passage_of
 from trainer.training_set import DevQuery
 
-MOST_PASSAGES = 1_500
+MOST_PASSAGES = 800
 """They are encoded at every evaluation."""
 
 

@@ -98,7 +98,13 @@ class Preparation:
         based = replace(self.collection, config=replace(self.collection.config, model=plan.start))
         legs = Legs.of(self.home, based, groups, self.telling.pairs)
         known = self.home.catalog.pairs.list(self.collection)
-        drawing = Drawing(settings.negatives, settings.seed, settings.margin)
+        drawing = Drawing(
+            settings.negatives,
+            settings.seed,
+            settings.margin,
+            settings.temperature,
+            self.collection.config.embedding_weight,
+        )
         ready = with_negatives(legs, found.train, known=known, drawing=drawing)
         dev = dev_set(legs, found.dev, seed=settings.seed)
         is_adapter = settings.method is Method.ADAPTER
@@ -110,8 +116,10 @@ class Preparation:
             dev_passages=_half(legs.vectors.of(dev.passages)) if is_adapter else None,
         )
         pairs = [
-            TrainingPair(pair.query, passage, negatives, pair.source, pair.weight, groups[pair.document])
-            for pair, passage, negatives in zip(ready.pairs, ready.passages, ready.negatives, strict=True)
+            TrainingPair(pair.query, passage, negatives, pair.source, pair.weight, groups[pair.document], targets)
+            for pair, passage, negatives, targets in zip(
+                ready.pairs, ready.passages, ready.negatives, ready.targets, strict=True
+            )
         ]
         fingerprint = self.home.catalog.models.get(plan.start).fingerprint
         split = {**found.record(), TRAINED_ON: digests(self._groups.documents_of([*found.train, *found.dev]))}
