@@ -40,6 +40,11 @@ class Progress:
         return self.chunks / self.seconds if self.seconds else 0.0
 
     @property
+    def share(self) -> float | None:
+        """What share of the bytes is done; None where there are none."""
+        return self.done_bytes / self.total_bytes if self.total_bytes else None
+
+    @property
     def left_s(self) -> float | None:
         """Seconds left at the pace so far; None before anything is done."""
         if not self.done_bytes:

@@ -1,9 +1,19 @@
-"""How far a command is, on stderr: one line that is rewritten on a terminal, and a line now and then elsewhere."""
+"""How far a command is, on stderr: one line that is rewritten on a terminal, and a line now and then elsewhere.
 
+A program that started the command reads records instead, if it set TANDEM_PROGRESS=records: each is a line that begins
+with the record separator (RFC 7464) and holds JSON, `{"step"}` where a step begins, `{"text", "share", "left_s"}` for
+how far it is.
+"""
+
+import json
+import os
 import sys
 import time
 
+VARIABLE, RECORDS = "TANDEM_PROGRESS", "records"
+SEPARATOR = "\x1e"
 EVERY_S = 5.0
+RECORD_EVERY_S = 0.5
 
 
 class StatusLine:
@@ -11,6 +21,7 @@ class StatusLine:
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
+        self._is_read = os.environ.get(VARIABLE) == RECORDS
         self._printed_at = time.monotonic()
         self._is_open = False
 
@@ -18,14 +29,22 @@ class StatusLine:
         """Begin a step, on a line that stays."""
         self.close()
         self._write(said + "\n")
+        if self._is_read:
+            self._write(SEPARATOR + json.dumps({"step": said}) + "\n")
         self._printed_at = time.monotonic()
 
-    def show(self, said: str) -> None:
-        """Say how far it is, if it is time to."""
-        if self._is_terminal:
+    def show(self, said: str, *, share: float | None = None, left_s: float | None = None) -> None:
+        """Say how far it is, if it is time to: what share of the step is done, and for how long it goes on."""
+        waited_s = time.monotonic() - self._printed_at
+        if self._is_read:
+            if waited_s >= RECORD_EVERY_S:
+                self._printed_at = time.monotonic()
+                record = {"text": said.strip(), "share": share, "left_s": left_s}
+                self._write(SEPARATOR + json.dumps(record) + "\n")
+        elif self._is_terminal:
             self._write(f"\r\x1b[2K{said}")
             self._is_open = True
-        elif time.monotonic() - self._printed_at >= EVERY_S:
+        elif waited_s >= EVERY_S:
             self._printed_at = time.monotonic()
             self._write(said + "\n")
 

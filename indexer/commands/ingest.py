@@ -89,7 +89,9 @@ def _planned(home: Home, name: str, sources: Sequence[Source], options: SourceOp
 def _run(run: Ingest, *, prune: bool) -> Ingest:
     line = StatusLine()
     try:
-        run.run(lambda progress: line.show(described(progress)), prune=prune)
+        run.run(
+            lambda progress: line.show(described(progress), share=progress.share, left_s=progress.left_s), prune=prune
+        )
     except KeyboardInterrupt:
         line.close()
         note("Interrupted. What was committed is kept; the same command continues where this one stopped.")

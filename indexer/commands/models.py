@@ -215,12 +215,16 @@ def _steps() -> Iterator[Callable[[str, int, int], None]]:
         if what != doing:
             doing = what
             line.step(f"{what}: {done} of {total}")
-        line.show(f"{what}: {done} of {total}")
+        line.show(f"{what}: {done} of {total}", share=_share(done, total))
 
     try:
         yield show
     finally:
         line.close()
+
+
+def _share(done: int, total: int) -> float | None:
+    return done / total if total else None
 
 
 def _print(info: ModelInfo, use: Use, as_json: bool) -> None:

@@ -22,9 +22,9 @@ def told() -> "Iterator[Telling]":
     try:
         yield Telling(
             step=line.step,
-            pairs=lambda progress: line.show(_pairs(progress)),
-            tuning=lambda progress: line.show(_tuning(progress)),
-            embedding=lambda done, total: line.show(f"  {done} of {total} chunks embedded"),
+            pairs=lambda at: line.show(_pairs(at), share=_share(at.done, at.total), left_s=at.left_s),
+            tuning=lambda at: line.show(_tuning(at), share=_share(at.step, at.steps), left_s=at.seconds_left),
+            embedding=lambda done, total: line.show(f"  {done} of {total} chunks embedded", share=_share(done, total)),
         )
     finally:
         line.close()
@@ -38,6 +38,10 @@ def _tuning(progress: "Tuning") -> str:
     at = f", step {progress.step} of {progress.steps}" if progress.steps else ""
     dev = f", nDCG@10 on dev {progress.ndcg:.3f}" if progress.ndcg is not None else ""
     return f"  {progress.stage.value}{at}{dev}{_left(progress.seconds_left)}"
+
+
+def _share(done: int, total: int) -> float | None:
+    return done / total if total else None
 
 
 def _left(seconds: float | None) -> str:
