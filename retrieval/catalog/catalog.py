@@ -14,6 +14,7 @@ from retrieval.catalog.moments import MomentsTable
 from retrieval.catalog.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from retrieval.catalog.jobs import Jobs
     from retrieval.catalog.judgments import Judgments
     from retrieval.catalog.pairs import Pairs
     from retrieval.catalog.runs import Runs
@@ -61,6 +62,13 @@ class Catalog:
         from retrieval.catalog.verdicts import Verdicts
 
         return Verdicts(self.database)
+
+    @cached_property
+    def jobs(self) -> "Jobs":
+        """What workers do; loaded when first asked for."""
+        from retrieval.catalog.jobs import Jobs
+
+        return Jobs(self.database)
 
     @classmethod
     def open(cls, url: str) -> "Catalog":

@@ -251,3 +251,38 @@ verdicts = Table(
     Column("evidence", JSON, nullable=False),
     Column("made_at", String(32), nullable=False),
 )
+
+# Work that a worker does. `active_key` is the same for the same work while it waits or runs, and NULL afterwards.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("collection", String(128), nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("active_key", String(64), unique=True),
+    Column("state", String(16), nullable=False),
+    Column("progress", JSON, nullable=False),
+    Column("result", JSON),
+    Column("error", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("made_by", String(128), nullable=False),
+    Column("worker", String(128), nullable=False),
+    Column("is_cancelled", Integer, nullable=False),
+    Column("made_at", String(32), nullable=False),
+    Column("started_at", String(32), nullable=False),
+    Column("ended_at", String(32), nullable=False),
+    Column("beat_at", Float, nullable=False),
+    Index(None, "state"),
+    sqlite_autoincrement=True,
+)
+
+job_lines = Table(
+    "job_lines",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", String(32), nullable=False),
+    Column("text", Text, nullable=False),
+    sqlite_autoincrement=True,
+)

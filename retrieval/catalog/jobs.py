@@ -1,0 +1,326 @@
+"""Jobs: work that was asked for, what became of it, and what it said meanwhile.
+
+A job goes QUEUED -> RUNNING -> DONE, FAILED or CANCELLED. A running job whose worker goes silent is queued again, or
+INTERRUPTED once that has happened too often.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from retrieval.catalog import schema
+from retrieval.catalog.database import Database, now
+from retrieval.errors import NotFound, UsageError
+from retrieval.types import JsonValue
+
+
+class JobState(StrEnum):
+    """Where a job is."""
+
+    QUEUED = "queued"
+    """It waits for a worker."""
+    RUNNING = "running"
+    DONE = "done"
+    """The work was done; `result` is what came of it."""
+    FAILED = "failed"
+    """The work failed; `error` says why."""
+    CANCELLED = "cancelled"
+    """Somebody took it back."""
+    INTERRUPTED = "interrupted"
+    """Its workers went away, too often for another attempt; `error` says so."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class SameJob(UsageError):
+    """The same work waits or runs already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is asked for: a kind of work, the collection it is about, and its parameters."""
+
+    kind: str
+    collection: str
+    parameters: Mapping[str, JsonValue]
+
+    @property
+    def key(self) -> str:
+        """The same for the same work."""
+        written = json.dumps([self.kind, self.collection, dict(self.parameters)], sort_keys=True)
+        return sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it is now. Times are ISO 8601 in UTC, "" before they come; `worker` names the one that has or had it.
+
+    `progress` is how far it is, `result` what came of it, `attempt` how often a worker took it up.
+    """
+
+    id: int
+    work: Work
+    state: JobState
+    progress: Mapping[str, JsonValue]
+    result: JsonValue
+    error: str
+    attempt: int
+    made_by: str
+    worker: str
+    is_cancelled: bool
+    made_at: str
+    started_at: str
+    ended_at: str
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "Job":
+        """Read a row."""
+        return cls(
+            id=row.id,
+            work=Work(row.kind, row.collection, row.parameters),
+            state=JobState(row.state),
+            progress=row.progress,
+            result=row.result,
+            error=row.error,
+            attempt=row.attempt,
+            made_by=row.made_by,
+            worker=row.worker,
+            is_cancelled=bool(row.is_cancelled),
+            made_at=row.made_at,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the job as the API and `--json` give it."""
+        return {
+            "id": self.id,
+            "kind": self.work.kind,
+            "collection": self.work.collection,
+            "parameters": dict(self.work.parameters),
+            "state": self.state.value,
+            "progress": dict(self.progress),
+            "result": self.result,
+            "error": self.error or None,
+            "attempt": self.attempt,
+            "made_by": self.made_by,
+            "worker": self.worker or None,
+            "is_cancelled": self.is_cancelled,
+            "made_at": self.made_at,
+            "started_at": self.started_at or None,
+            "ended_at": self.ended_at or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that a job said; `id` grows, so that a reader can ask for those after the last one seen."""
+
+    id: int
+    at: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Which jobs to list: those that fit what is given; `before` an id, for the next page."""
+
+    collection: str | None = None
+    kind: str | None = None
+    states: Sequence[JobState] = ()
+    before: int | None = None
+    limit: int = 50
+
+
+class Jobs:
+    """Keep and find jobs. Every change of a state is one transaction that names the state it leaves."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(self, work: Work, *, made_by: str) -> Job:
+        """Queue work; raises SameJob where the same waits or runs already."""
+        row = {
+            "kind": work.kind,
+            "collection": work.collection,
+            "parameters": dict(work.parameters),
+            "active_key": work.key,
+            "state": JobState.QUEUED,
+            "progress": {},
+            "result": None,
+            "error": "",
+            "attempt": 0,
+            "made_by": made_by,
+            "worker": "",
+            "is_cancelled": 0,
+            "made_at": now(),
+            "started_at": "",
+            "ended_at": "",
+            "beat_at": 0.0,
+        }
+        table = schema.jobs
+        with self._database.write() as connection:
+            same = connection.execute(select(table.c.id).where(table.c.active_key == work.key)).scalar()
+            if same is None:
+                made = connection.execute(insert(table).values(row)).inserted_primary_key
+        if same is not None:
+            raise SameJob(
+                f"Job {same} does the same already ({work.kind} of {work.collection!r}); follow it: "
+                f"`tandem jobs show {same}`, or cancel it first: `tandem jobs cancel {same}`."
+            )
+        assert made is not None  # noqa: S101  # an INSERT of one row has a key
+        return self.get(int(made[0]))
+
+    def get(self, job: int) -> Job:
+        """Return a job; raises NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(select(schema.jobs).where(schema.jobs.c.id == job)).first()
+        if row is None:
+            raise NotFound(f"There is no job {job}; `tandem jobs list` shows those there are.")
+        return Job.of(row)
+
+    def take_up(self, job: int, worker: str) -> Job | None:
+        """Let a worker begin a queued job; None where it is queued no more."""
+        began = {"state": JobState.RUNNING, "worker": worker, "started_at": now(), "beat_at": time.time(), "error": ""}
+        table = schema.jobs
+        with self._database.write() as connection:
+            changed = connection.execute(
+                update(table)
+                .where(table.c.id == job, table.c.state == JobState.QUEUED)
+                .values(**began, attempt=table.c.attempt + 1)
+            ).rowcount
+        return self.get(job) if changed else None
+
+    def beat(self, job: Job, progress: Mapping[str, JsonValue]) -> bool:
+        """Say that a job is at work, and how far; return whether it should go on.
+
+        It should not once it was cancelled, or given to another worker.
+        """
+        table = schema.jobs
+        with self._database.write() as connection:
+            changed = connection.execute(
+                update(table).where(*_mine(job)).values(beat_at=time.time(), progress=dict(progress))
+            ).rowcount
+            wanted = select(table.c.is_cancelled).where(table.c.id == job.id)
+            return bool(changed) and not connection.execute(wanted).scalar()
+
+    def end(self, job: Job, state: JobState, *, result: JsonValue = None, error: str = "") -> None:
+        """Record what became of a running job; no change where another worker has it."""
+        over = {"state": state, "result": result, "error": error, "ended_at": now(), "active_key": None}
+        with self._database.write() as connection:
+            connection.execute(update(schema.jobs).where(*_mine(job)).values(over))
+
+    def cancel(self, job: int) -> Job:
+        """Take a job back: a queued one is over at once, a running one as soon as its worker sees it.
+
+        Raises NotFound, and UsageError for one that is over.
+        """
+        table = schema.jobs
+        over = {"state": JobState.CANCELLED, "ended_at": now(), "active_key": None, "is_cancelled": 1}
+        with self._database.write() as connection:
+            waiting = update(table).where(table.c.id == job, table.c.state == JobState.QUEUED).values(over)
+            running = update(table).where(table.c.id == job, table.c.state == JobState.RUNNING).values(is_cancelled=1)
+            changed = connection.execute(waiting).rowcount or connection.execute(running).rowcount
+        found = self.get(job)
+        if not changed:
+            raise UsageError(f"Job {job} is {found.state} already; there is nothing to cancel.")
+        return found
+
+    def queue_again(self, job: Job) -> Job:
+        """Queue once more what was cancelled, failed or interrupted: training goes on where it stopped.
+
+        Raises UsageError for a job that is at work or done, SameJob where the same is queued or at work by now.
+        """
+        if job.state not in (JobState.CANCELLED, JobState.FAILED, JobState.INTERRUPTED):
+            raise UsageError(f"Job {job.id} is {job.state}; only what was cancelled, interrupted or failed is resumed.")
+        again = {"state": JobState.QUEUED, "active_key": job.work.key, "is_cancelled": 0, "error": "", "ended_at": ""}
+        table = schema.jobs
+        try:
+            with self._database.write() as connection:
+                same = connection.execute(select(table.c.id).where(table.c.active_key == job.work.key)).scalar()
+                if same is None:
+                    connection.execute(
+                        update(table).where(table.c.id == job.id, table.c.state == job.state).values(again)
+                    )
+        except IntegrityError:  # on a server, another one may come in between
+            same = job.id
+        if same is not None:
+            raise SameJob(f"Job {same} does the same already; follow it: `tandem jobs show {same}`.")
+        return self.get(job.id)
+
+    def silent(self, seconds: float) -> list[Job]:
+        """Return running jobs whose workers have said nothing for so long."""
+        table = schema.jobs
+        gone = (table.c.state == JobState.RUNNING, table.c.beat_at < time.time() - seconds)
+        with self._database.read() as connection:
+            return [Job.of(row) for row in connection.execute(select(table).where(*gone).order_by(table.c.id))]
+
+    def give_back(self, job: Job, *, seconds: float) -> bool:
+        """Queue a silent job again; False where its worker, or another, was heard of meanwhile."""
+        quiet = schema.jobs.c.beat_at < time.time() - seconds
+        with self._database.write() as connection:
+            given = update(schema.jobs).where(*_mine(job), quiet).values(state=JobState.QUEUED)
+            return bool(connection.execute(given).rowcount)
+
+    def say(self, job: int, lines: Sequence[str]) -> None:
+        """Keep lines that a job said."""
+        if lines:
+            at = now()
+            with self._database.write() as connection:
+                connection.execute(
+                    insert(schema.job_lines), [{"job_id": job, "at": at, "text": line} for line in lines]
+                )
+
+    def lines(self, job: int, *, after: int = 0, limit: int = 1_000) -> list[Line]:
+        """Return what a job said, in order, after the line with this id."""
+        table = schema.job_lines
+        statement = select(table).where(table.c.job_id == job, table.c.id > after).order_by(table.c.id).limit(limit)
+        with self._database.read() as connection:
+            return [Line(row.id, row.at, row.text) for row in connection.execute(statement)]
+
+    def forget(self, *, before: str) -> int:
+        """Forget jobs that ended before a moment (ISO 8601, UTC); return how many."""
+        table = schema.jobs
+        old = (table.c.ended_at != "", table.c.ended_at < before)
+        with self._database.write() as connection:
+            return _deleted(connection, old)
+
+    def list(self, listed: Listed = Listed()) -> list[Job]:
+        """Return jobs, the newest first."""
+        table = schema.jobs
+        statement: Select[Any] = select(table).order_by(table.c.id.desc()).limit(listed.limit)
+        if listed.collection is not None:
+            statement = statement.where(table.c.collection == listed.collection)
+        if listed.kind is not None:
+            statement = statement.where(table.c.kind == listed.kind)
+        if listed.states:
+            statement = statement.where(table.c.state.in_(listed.states))
+        if listed.before is not None:
+            statement = statement.where(table.c.id < listed.before)
+        with self._database.read() as connection:
+            return [Job.of(row) for row in connection.execute(statement)]
+
+
+def _mine(job: Job) -> tuple[Any, ...]:
+    """Return what holds of a job's row as long as this attempt of this worker has it."""
+    table = schema.jobs
+    return (
+        table.c.id == job.id,
+        table.c.state == JobState.RUNNING,
+        table.c.worker == job.worker,
+        table.c.attempt == job.attempt,
+    )
+
+
+def _deleted(connection: Connection, old: tuple[Any, ...]) -> int:
+    return connection.execute(delete(schema.jobs).where(*old)).rowcount
