@@ -30,6 +30,8 @@ class Settings:
     """URL of the Qdrant server, for store=qdrant."""
     qdrant_api_key: str = ""
     """API key of the Qdrant server, if it wants one."""
+    queue_url: str = ""
+    """URL of the Redis that tells workers of jobs; empty means a file in the home folder."""
     model: str = DEFAULT_MODEL
     """Embedding model of new collections: a hub id, a folder, or a registered version."""
     threads: int = 0
@@ -51,6 +53,10 @@ class Settings:
     def index_dir(self) -> Path:
         """Folder of the on-disk index, one sub-folder a collection."""
         return self.home / "index"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that another process reads the same settings from."""
+        return {f"TANDEM_{field.name.upper()}": str(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ, *, home: Path | None = None) -> "Settings":

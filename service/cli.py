@@ -54,6 +54,18 @@ add_lazily(
     "service.commands.serve:serve",
     help="Answer searches and take documents over HTTP; own the index while running.",
 )
+add_lazily(
+    app,
+    "jobs",
+    "service.commands.jobs:jobs",
+    help="Work that takes long: ask for it, follow it, cancel it; `tandem worker` does it.",
+)
+add_lazily(
+    app,
+    "worker",
+    "service.commands.worker:worker",
+    help="Do the jobs that were asked for, one at a time, until Ctrl-C; a job that is stopped so goes on later.",
+)
 
 
 def main() -> None:

@@ -80,6 +80,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be trained on, and how long it takes.")
     ] = False,
+    job: Annotated[str, typer.Option("--job", hidden=True, help="The job that this is done for.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training that was stopped last.")] = False,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="HTML", help="Write the report here too, and the same as JSON.")
@@ -100,7 +101,9 @@ def train(
         if dry_run:
             _foretell(opened_home, target, how, limits, judgments, as_json=as_json)
             return
-        found, page = _resumed(opened_home, target) if resume else _begun(opened_home, target, how, limits, judgments)
+        found, page = (
+            _resumed(opened_home, target) if resume else _begun(opened_home, target, how, limits, judgments, job=job)
+        )
         body = _body(found, page)
         if report is not None:
             write_report(report, page.read_text(encoding="utf-8"), body)
@@ -114,7 +117,7 @@ def train(
 
 
 def _begun(
-    home: Home, collection: Collection, how: HowToTrain, limits: Limits, judgments: str | None
+    home: Home, collection: Collection, how: HowToTrain, limits: Limits, judgments: str | None, *, job: str
 ) -> "tuple[TrainingReport, Path]":
     """Begin a training and carry it out; return what came of it, and where its page is."""
     from trainer.training.run import TrainingRun, alone
@@ -123,7 +126,8 @@ def _begun(
     plan = how.plan(home, collection, name, limits)
     _check_canary(home, collection, limits.canary)
     with alone(home.settings, collection.name):
-        return _carried_out(home, collection, TrainingRun.begin(home.settings, collection.name, plan.record()))
+        run = TrainingRun.begin(home.settings, collection.name, plan.record(), job=job)
+        return _carried_out(home, collection, run)
 
 
 def _resumed(home: Home, collection: Collection) -> "tuple[TrainingReport, Path]":

@@ -37,10 +37,10 @@ class TrainingRun:
     path: Path
 
     @classmethod
-    def begin(cls, settings: Settings, collection: str, plan: Mapping[str, JsonValue]) -> Self:
+    def begin(cls, settings: Settings, collection: str, plan: Mapping[str, JsonValue], *, job: str = "") -> Self:
         """Make the folder of a new training, called by its number; unfinished ones before it go, and the oldest.
 
-        To be called by the only training of the collection.
+        To be called by the only training of the collection. `job` is the job that it is done for, if any.
         """
         root = _root(settings, collection)
         before = cls.all(settings, collection)
@@ -50,7 +50,7 @@ class TrainingRun:
         draft = cls(root / DRAFT)
         shutil.rmtree(draft.path, ignore_errors=True)
         draft.path.mkdir(parents=True)
-        draft._write({"plan": dict(plan)})
+        draft._write({"plan": dict(plan), "job": job})
         return cls(draft.path.rename(root / str(max((run.number for run in before), default=0) + 1)))
 
     @classmethod
@@ -97,6 +97,11 @@ class TrainingRun:
         """What was asked for."""
         plan: dict[str, Any] = self._read()["plan"]
         return plan
+
+    @property
+    def job(self) -> str:
+        """The job that began it; "" for none."""
+        return str(self._read().get("job", ""))
 
     @property
     def is_done(self) -> bool:

@@ -1,0 +1,28 @@
+"""tandem worker"""
+
+from typing import Annotated
+
+import typer
+
+from retrieval.console import HomeOption, JsonOption, note, opened, print_json, print_line
+
+
+def worker(
+    context: typer.Context,
+    burst: Annotated[bool, typer.Option("--burst", help="Do what waits, and end.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Do the jobs that were asked for, one at a time, until Ctrl-C; a job that is stopped so goes on later."""
+    from service.jobs.working import drain, work
+
+    with opened(context, home) as opened_home:
+        if burst:
+            jobs = drain(opened_home)
+        else:
+            note("Waiting for jobs. Ctrl-C ends it; the job at hand goes on when a worker is back.")
+            jobs = work(opened_home)
+    if as_json:
+        print_json({"jobs": jobs})
+    else:
+        print_line(f"Jobs done: {jobs}.")

@@ -1,0 +1,106 @@
+"""A worker process: it listens to the queue, and sees to it that no job is forgotten."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from retrieval.catalog.jobs import Job, JobState, Listed
+from retrieval.home import Home
+from service.jobs.announcing import task_of
+from service.jobs.carrying_out import Worker
+from service.jobs.queueing import open_queue
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 5.0
+SILENT_S = 30.0
+"""A running job whose worker says nothing for so long has lost it: workers say something every second."""
+MOST_ATTEMPTS = 3
+SHUTDOWN_S = 90
+
+
+def worker_name() -> str:
+    """Return what tells this worker from every other."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def work(home: Home) -> int:
+    """Do jobs until SIGINT or SIGTERM, and return how many; the one at hand is then stopped where it can go on."""
+    queue = open_queue(home.settings)
+    worker = Worker(home, worker_name())
+    task = task_of(queue, worker.carry_out)
+    consumer = queue.create_consumer(
+        workers=1, periodic=False, check_worker_health=False, max_delay=1.0, shutdown_timeout=SHUTDOWN_S
+    )
+    stop = threading.Event()
+    consumer.start()
+    try:
+        with _listening(stop.set):
+            while not stop.wait(LOOK_S):
+                look_after(home, announce=lambda job: task(job.id))
+    finally:
+        worker.begin_to_stop()
+        consumer.stop(graceful=True)
+    return worker.done
+
+
+def drain(home: Home) -> int:
+    """Do every job that waits, and return how many; what SIGINT or SIGTERM stops is given back."""
+    worker = Worker(home, worker_name())
+    stop = threading.Event()
+
+    def end() -> None:
+        stop.set()
+        worker.begin_to_stop()
+
+    with _listening(end):
+        look_after(home)
+        while not stop.is_set() and (waiting := _waiting(home)):
+            worker.carry_out(waiting[0].id)
+    return worker.done
+
+
+def look_after(home: Home, *, announce: Callable[[Job], object] = lambda _: None) -> None:
+    """Give silent jobs back, or up after several attempts, and announce those that wait.
+
+    A job that waits may have lost its announcement; one too many does no harm.
+    """
+    jobs = home.catalog.jobs
+    for job in jobs.silent(SILENT_S):
+        if job.is_cancelled:
+            jobs.end(job, JobState.CANCELLED)
+        elif job.attempt >= MOST_ATTEMPTS:
+            why = (
+                f"Its worker {job.worker} went away, as {job.attempt - 1} before it; the job's log says how far it was."
+            )
+            jobs.end(job, JobState.INTERRUPTED, error=why)
+            logger.error("Job %d is given up: %s", job.id, why)
+        elif jobs.give_back(job, seconds=SILENT_S):
+            jobs.say(job.id, [f"The worker {job.worker} went away; another attempt follows."])
+            logger.warning("Job %d waits again: its worker %s went away.", job.id, job.worker)
+    for job in _waiting(home):
+        announce(job)
+
+
+def _waiting(home: Home) -> list[Job]:
+    """Return the jobs that wait, the oldest first."""
+    return home.catalog.jobs.list(Listed(states=[JobState.QUEUED], limit=1_000))[::-1]
+
+
+@contextmanager
+def _listening(stop: Callable[[], object]) -> Iterator[None]:
+    """Take SIGINT and SIGTERM for the wish to stop."""
+
+    def heard(_number: int, _frame: object) -> None:
+        stop()
+
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
