@@ -34,6 +34,8 @@ class Settings:
     """URL of the Redis that tells workers of jobs; empty means a file in the home folder."""
     model: str = DEFAULT_MODEL
     """Embedding model of new collections: a hub id, a folder, or a registered version."""
+    ingest_dir: Path | None = None
+    """Folder whose files jobs that are asked for over HTTP may ingest; empty means none."""
     threads: int = 0
     """Threads for the encoder; 0 means one per core."""
     max_file_bytes: int = 20_000_000
@@ -56,7 +58,8 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         """Return the variables that another process reads the same settings from."""
-        return {f"TANDEM_{field.name.upper()}": str(getattr(self, field.name)) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {f"TANDEM_{name.upper()}": "" if value is None else str(value) for name, value in values.items()}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ, *, home: Path | None = None) -> "Settings":
@@ -80,6 +83,8 @@ class Settings:
 
 
 def _parsed(variable: str, raw: str, kind: type) -> object:
+    if kind in (Path, Path | None):
+        return Path(raw)
     if kind is not int:
         return kind(raw)
     try:

@@ -7,9 +7,10 @@ from importlib.metadata import version
 import anyio
 from fastapi import FastAPI, Request
 
-from service.api import documents, reference, search
+from service.api import documents, jobs, reference, search
 from service.api.described import problems
 from service.api.schemas import HealthBody
+from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, TrustedHosts
 from service.openapi import describe_problems
 from service.problems import add_handlers
@@ -35,12 +36,14 @@ def create_app(serving: Serving, hosts: Collection[str] = LOOPBACK_HOSTS) -> Fas
         responses=problems(400, 500),
     )
     app.state.serving = serving
+    app.state.queue = JobQueue(serving.home)
     add_handlers(app)
     describe_problems(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(TrustedHosts, hosts=hosts)
     app.include_router(search.router)
     app.include_router(documents.router)
+    app.include_router(jobs.router)
     app.include_router(reference.router)
     app.get("/healthz", tags=["operations"], response_model=HealthBody, summary="Is it alive?")(healthz)
     return app

@@ -22,8 +22,13 @@ def describe_problems(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # how FastAPI documents extending the description
 
 
+def _schema(content: dict[str, Any]) -> Any:
+    """Return the schema among the media types, one of which has it: where events are sent, FastAPI names theirs too."""
+    return next(kind["schema"] for kind in content.values() if "$ref" in kind.get("schema", {}))
+
+
 def _described(responses: dict[str, Any]) -> dict[str, Any]:
     for code, response in responses.items():
-        if int(code) >= 400 and "application/json" in response.get("content", {}):
-            response["content"] = {MEDIA_TYPE: response["content"].pop("application/json")}
+        if int(code) >= 400 and response.get("content"):
+            response["content"] = {MEDIA_TYPE: {"schema": _schema(response["content"])}}
     return dict(sorted(responses.items()))

@@ -68,6 +68,11 @@ class Serving:
         """Let long work end at its next chance, and begin none; searches of open collections are still answered."""
         self._stopping.set()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no more long work should be done."""
+        return self._stopping.is_set()
+
     def stop(self) -> None:
         """Stop following; flush and close every index. What is not applied yet is applied when one is next opened."""
         self.begin_to_stop()

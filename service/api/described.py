@@ -8,7 +8,8 @@ Responses = dict[int | str, dict[str, Any]]
 
 WHEN = {
     400: "It cannot be answered as it was asked.",
-    404: "There is no such collection.",
+    404: "There is no such collection, model or job.",
+    409: "The same work waits or runs already.",
     413: "The body is too large.",
     422: "It is not understood: a field is missing, unknown or out of bounds.",
     500: "Something failed that should not have.",

@@ -28,11 +28,18 @@ class JobQueue:
     """Submits jobs, and tells workers of them."""
 
     def __init__(self, home: Home) -> None:
+        self._collections = home.catalog.collections
         self._jobs = home.catalog.jobs
         self._announce = task_of(open_queue(home.settings), _nothing)
 
     def submit(self, work: Work, *, made_by: str) -> Job:
-        """Queue work; raises SameJob where the same waits or runs already."""
+        """Queue work.
+
+        Raises NotFound for a collection that is not there, which an ingest makes, and SameJob where the same waits or
+        runs already.
+        """
+        if work.kind != "ingest":
+            self._collections.get(work.collection)
         job = self._jobs.submit(work, made_by=made_by)
         self._tell(job)
         return job
