@@ -36,6 +36,10 @@ class Settings:
     """Embedding model of new collections: a hub id, a folder, or a registered version."""
     ingest_dir: Path | None = None
     """Folder whose files jobs that are asked for over HTTP may ingest; empty means none."""
+    auth: bool = False
+    """Ask for a key on loopback addresses too; on others a service always does."""
+    rate_limit: str = "1200/minute"
+    """Requests that one key may make, as N/second, N/minute or N/hour."""
     threads: int = 0
     """Threads for the encoder; 0 means one per core."""
     max_file_bytes: int = 20_000_000
@@ -82,7 +86,14 @@ class Settings:
         return settings
 
 
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
 def _parsed(variable: str, raw: str, kind: type) -> object:
+    if kind is bool:
+        if raw.lower() not in _BOOLEANS:
+            raise UsageError(f"{variable} is {raw!r}; set it to true or false.")
+        return _BOOLEANS[raw.lower()]
     if kind in (Path, Path | None):
         return Path(raw)
     if kind is not int:

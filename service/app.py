@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from service.api import documents, jobs, reference, search
 from service.api.described import problems
 from service.api.schemas import HealthBody
+from service.auth import Access
 from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, TrustedHosts
 from service.openapi import describe_problems
@@ -19,11 +20,13 @@ from service.serving import Serving
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
-def create_app(serving: Serving, hosts: Collection[str] = LOOPBACK_HOSTS) -> FastAPI:
+def create_app(
+    serving: Serving, hosts: Collection[str] | None = LOOPBACK_HOSTS, *, access: Access | None = None
+) -> FastAPI:
     """Return the application over a `Serving` that whoever runs the application has started, and stops afterwards.
 
     Only requests for one of `hosts` are answered, so that a web page elsewhere cannot reach a service on loopback by
-    giving its own name a loopback address.
+    giving its own name a loopback address; None answers for all. `access` tells who asks; by default everybody may.
     """
     app = FastAPI(
         title="Tandem",
@@ -33,14 +36,16 @@ def create_app(serving: Serving, hosts: Collection[str] = LOOPBACK_HOSTS) -> Fas
         docs_url=None,  # FastAPI's own pages load their scripts from another host
         redoc_url=None,
         redirect_slashes=False,
-        responses=problems(400, 500),
+        responses=problems(400, 401, 403, 429, 500),
     )
     app.state.serving = serving
+    app.state.access = access or Access()
     app.state.queue = JobQueue(serving.home)
     add_handlers(app)
     describe_problems(app)
     app.add_middleware(BodyLimit)
-    app.add_middleware(TrustedHosts, hosts=hosts)
+    if hosts is not None:
+        app.add_middleware(TrustedHosts, hosts=hosts)
     app.include_router(search.router)
     app.include_router(documents.router)
     app.include_router(jobs.router)

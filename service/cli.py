@@ -55,6 +55,9 @@ add_lazily(
     help="Answer searches and take documents over HTTP; own the index while running.",
 )
 add_lazily(
+    app, "keys", "service.commands.keys:keys", help="Keys of the API: who may ask a service for what, until when."
+)
+add_lazily(
     app,
     "jobs",
     "service.commands.jobs:jobs",

@@ -13,12 +13,16 @@ from starlette.exceptions import HTTPException
 from retrieval.catalog.jobs import SameJob
 from retrieval.errors import CatalogError, IndexBusy, ModelError, NotFound, TandemError, UsageError
 from retrieval.types import JsonValue
+from service.errors import Forbidden, TooManyRequests, Unauthorized
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MAX_DETAIL = 2_000
 STATUSES: tuple[tuple[type[TandemError], HTTPStatus], ...] = (
+    (Unauthorized, HTTPStatus.UNAUTHORIZED),
+    (Forbidden, HTTPStatus.FORBIDDEN),
+    (TooManyRequests, HTTPStatus.TOO_MANY_REQUESTS),
     (SameJob, HTTPStatus.CONFLICT),
     (UsageError, HTTPStatus.BAD_REQUEST),
     (NotFound, HTTPStatus.NOT_FOUND),
@@ -47,7 +51,9 @@ def add_handlers(app: FastAPI) -> None:
 async def _tandem_error(request: Request, error: Exception) -> JSONResponse:
     for kind, status in STATUSES:
         if isinstance(error, kind):
-            return problem(status, str(error))
+            response = problem(status, str(error))
+            response.headers.update(getattr(error, "headers", {}))
+            return response
     logger.error("%s %s failed: %s", request.method, request.url.path, error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
 

@@ -5,6 +5,7 @@ import http.client
 import json
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from retrieval.errors import NotFound, TandemError, UsageError
 from retrieval.filter_parsing import filter_to_json
@@ -13,14 +14,17 @@ from retrieval.results import SearchResult
 from retrieval.types import JsonValue
 
 TIMEOUT_S = 30.0
+LOCAL_TOKEN = "service-token"  # noqa: S105  # a file's name
 
 
 class NoAnswer(TandemError):
     """The service did not answer, or not as Tandem does."""
 
 
-def search(address: str, collection: str, query: Query) -> SearchResult:
+def search(address: str, collection: str, query: Query, *, token: str = "") -> SearchResult:
     """Return what the service at `address` (http://host:port) finds; its errors are raised as they would be here.
+
+    `token` is what the service has left in its home for its owner's commands, if it asks for keys.
 
     Raises NoAnswer when it cannot be reached, so that the caller can look for another way.
     """
@@ -33,7 +37,7 @@ def search(address: str, collection: str, query: Query) -> SearchResult:
         "group": query.group,
     }
     try:
-        return SearchResult.from_json(_post(f"{address}/v1/search", asked))
+        return SearchResult.from_json(_post(f"{address}/v1/search", asked, token))
     except urllib.error.HTTPError as error:
         raise _translated(error) from None
     except (OSError, http.client.HTTPException) as error:
@@ -42,9 +46,17 @@ def search(address: str, collection: str, query: Query) -> SearchResult:
         raise NoAnswer(f"What answers at {address} is no Tandem service, or one of another version.") from error
 
 
-def _post(url: str, body: JsonValue) -> JsonValue:
+def read_local_token(home: Path) -> str:
+    """Return what the owner's commands show to the service; "" where there is none."""
+    try:
+        return (home / LOCAL_TOKEN).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _post(url: str, body: JsonValue, token: str) -> JsonValue:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the address is this machine's own
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310  # the owner's own note
     with opener.open(request, timeout=TIMEOUT_S) as response:
         return json.load(response)

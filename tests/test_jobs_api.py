@@ -52,7 +52,7 @@ def test_work_is_asked_for_and_the_service_finds_what_a_worker_ingested(client: 
     answer = submitted(client, "ingest", sources=["b.md"])
     assert answer.status_code == 202, answer.text
     job = answer.json()
-    assert (job["state"], job["made_by"], job["attempt"]) == ("queued", "http", 0)
+    assert (job["state"], job["made_by"], job["attempt"]) == ("queued", "anybody", 0)
     assert job["parameters"]["sources"] == [str((home.settings.ingest_dir or Path()) / "b.md")]
     Worker(home, "w").carry_out(job["id"])
     done = client.get(f"/v1/jobs/{job['id']}").json()

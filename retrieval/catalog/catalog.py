@@ -16,6 +16,7 @@ from retrieval.catalog.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from retrieval.catalog.jobs import Jobs
     from retrieval.catalog.judgments import Judgments
+    from retrieval.catalog.keys import Keys
     from retrieval.catalog.pairs import Pairs
     from retrieval.catalog.runs import Runs
     from retrieval.catalog.verdicts import Verdicts
@@ -69,6 +70,13 @@ class Catalog:
         from retrieval.catalog.jobs import Jobs
 
         return Jobs(self.database)
+
+    @cached_property
+    def keys(self) -> "Keys":
+        """Who may ask a service for what; loaded when first asked for."""
+        from retrieval.catalog.keys import Keys
+
+        return Keys(self.database)
 
     @classmethod
     def open(cls, url: str) -> "Catalog":

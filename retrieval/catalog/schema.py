@@ -286,3 +286,17 @@ job_lines = Table(
     Column("text", Text, nullable=False),
     sqlite_autoincrement=True,
 )
+
+# Who may ask a service for what. Of a key only a digest is kept: it is long and random, so none is found by trying.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("collection", String(128), nullable=False),
+    Column("made_at", String(32), nullable=False),
+    Column("expires_at", String(32), nullable=False),
+    Column("revoked_at", String(32), nullable=False),
+)

@@ -8,10 +8,13 @@ Responses = dict[int | str, dict[str, Any]]
 
 WHEN = {
     400: "It cannot be answered as it was asked.",
+    401: "A key is needed, and none was sent that is of use.",
+    403: "The key does not allow this.",
     404: "There is no such collection, model or job.",
     409: "The same work waits or runs already.",
     413: "The body is too large.",
     422: "It is not understood: a field is missing, unknown or out of bounds.",
+    429: "Too many requests; the header Retry-After says when to come back.",
     500: "Something failed that should not have.",
     503: "Not now: another process holds the index, or the collection has no model yet.",
 }

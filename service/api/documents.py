@@ -15,6 +15,7 @@ from service.api.schemas import (
     DocumentsRequest,
     FailureBody,
 )
+from service.auth import Writer
 from service.background import in_daemon_thread
 from service.problems import problem
 from service.served import Stopping
@@ -29,12 +30,13 @@ PROBLEMS = problems(400, 413, 503) | {
 
 
 @router.post("/documents", response_model=DocumentsBody, responses=PROBLEMS, summary="Keep documents")
-async def put_documents(request: Request, body: DocumentsRequest) -> object:
+async def put_documents(request: Request, caller: Writer, body: DocumentsRequest) -> object:
     """Keep documents, replacing those with the same ids; they are searchable when this returns.
 
     A document that fails does not stop the others: it is listed with its reason. The request itself fails only when
     no document of it could be kept.
     """
+    caller.check(body.collection)
     serving: Serving = request.app.state.serving
     try:
         async with request.app.state.writers:

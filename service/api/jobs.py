@@ -10,9 +10,11 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from retrieval.catalog.jobs import Job, Jobs, Line, Listed
+from retrieval.catalog.keys import Scope
 from retrieval.types import JsonValue
 from service.api.described import problems
 from service.api.job_schemas import JobBody, JobRequest, JobsBody, JobsLink, LogBody, LogLink
+from service.auth import Reader, Writer
 from service.jobs.announcing import JobQueue
 from service.jobs.asked_from_afar import asked_from_afar
 from service.jobs.kinds import work_of
@@ -21,37 +23,64 @@ from service.serving import Serving
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 LOOK_S = 0.5
 LINES_AT_ONCE = 1_000
+CHANGE_WHAT_IS_SEARCHED = ("train", "reindex")
+"""Kinds that need the scope admin: they take the machine for hours, or change more than documents."""
 JobId = Annotated[int, Path(ge=1, lt=2**63, description="The job's number.")]
+
+
+def _seen(request: Request, caller: Reader, job: JobId) -> Job:
+    """Return a job that the caller may see, before anything is answered."""
+    found = _jobs(request).get(job)
+    caller.check(found.work.collection)
+    return found
+
+
+def _changed(request: Request, caller: Writer, job: JobId) -> Job:
+    """Return a job that the caller may change."""
+    found = _seen(request, caller, job)
+    if found.work.kind in CHANGE_WHAT_IS_SEARCHED:
+        caller.needs(Scope.ADMIN)
+    return found
+
+
+ReadJob = Annotated[Job, Depends(_seen)]
+WriteJob = Annotated[Job, Depends(_changed)]
 
 
 @router.post(
     "", status_code=202, response_model=JobBody, responses=problems(400, 404, 409, 413, 422), summary="Ask for work"
 )
-def submit(request: Request, body: JobRequest) -> dict[str, JsonValue]:
+def submit(request: Request, caller: Writer, body: JobRequest) -> dict[str, JsonValue]:
     """Queue work for a worker. The same work is not queued while it waits or runs."""
+    caller.check(body.collection)
     work = work_of(body.kind, body.collection, body.parameters)
+    if body.kind in CHANGE_WHAT_IS_SEARCHED:
+        caller.needs(Scope.ADMIN)
     allowed = asked_from_afar(work, _serving(request).home.settings)
     queue: JobQueue = request.app.state.queue
-    return queue.submit(allowed, made_by="http").to_json()
+    return queue.submit(allowed, made_by=caller.name).to_json()
 
 
 @router.get("", response_model=JobsBody, responses=problems(422), summary="List jobs")
-def list_jobs(request: Request, asked: Annotated[JobsLink, Query()]) -> dict[str, JsonValue]:
+def list_jobs(request: Request, caller: Reader, asked: Annotated[JobsLink, Query()]) -> dict[str, JsonValue]:
     """List jobs, the newest first."""
-    found = _jobs(request).list(Listed(asked.collection, asked.kind, asked.state, asked.before, asked.limit))
+    collection = asked.collection or caller.only
+    if collection:
+        caller.check(collection)
+    found = _jobs(request).list(Listed(collection, asked.kind, asked.state, asked.before, asked.limit))
     return {"jobs": [job.to_json() for job in found], "next": found[-1].id if len(found) == asked.limit else None}
 
 
 @router.get("/{job}", response_model=JobBody, responses=problems(404, 422), summary="Show a job")
-def show(request: Request, job: JobId) -> dict[str, JsonValue]:
+def show(job: ReadJob) -> dict[str, JsonValue]:
     """Show a job: what was asked for, how far it is, what came of it."""
-    return _jobs(request).get(job).to_json()
+    return job.to_json()
 
 
 @router.post("/{job}/cancel", response_model=JobBody, responses=problems(400, 404, 422), summary="Cancel a job")
-def cancel(request: Request, job: JobId) -> dict[str, JsonValue]:
+def cancel(request: Request, job: WriteJob) -> dict[str, JsonValue]:
     """Take a job back. A queued one is over at once; a running one as soon as it has saved what it has."""
-    return _jobs(request).cancel(job).to_json()
+    return _jobs(request).cancel(job.id).to_json()
 
 
 @router.post(
@@ -61,27 +90,20 @@ def cancel(request: Request, job: JobId) -> dict[str, JsonValue]:
     responses=problems(400, 404, 409, 422),
     summary="Resume a job",
 )
-def resume(request: Request, job: JobId) -> dict[str, JsonValue]:
+def resume(request: Request, job: WriteJob) -> dict[str, JsonValue]:
     """Queue a job again that was cancelled, interrupted or failed; a training goes on where it was."""
     queue: JobQueue = request.app.state.queue
-    return queue.resume(job).to_json()
+    return queue.resume(job.id).to_json()
 
 
 @router.get("/{job}/log", response_model=LogBody, responses=problems(404, 422), summary="Read what a job said")
-def log(request: Request, job: JobId, asked: Annotated[LogLink, Query()]) -> dict[str, JsonValue]:
+def log(request: Request, job: ReadJob, asked: Annotated[LogLink, Query()]) -> dict[str, JsonValue]:
     """Read what a job said, in order."""
-    jobs = _jobs(request)
-    jobs.get(job)
-    lines = jobs.lines(job, after=asked.after, limit=asked.limit)
+    lines = _jobs(request).lines(job.id, after=asked.after, limit=asked.limit)
     return {
         "lines": [_line(line) for line in lines],
         "next": lines[-1].id if len(lines) == asked.limit else None,
     }
-
-
-def _existing(request: Request, job: JobId) -> Job:
-    """Return a job before anything is answered."""
-    return _jobs(request).get(job)
 
 
 @router.get(
@@ -92,7 +114,7 @@ def _existing(request: Request, job: JobId) -> Job:
 )
 async def events(
     request: Request,
-    first: Annotated[Job, Depends(_existing)],
+    job: ReadJob,
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a job as server-sent events: `job` whenever it has changed, `line` for each line; it ends with the job.
@@ -103,7 +125,7 @@ async def events(
     last = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
     shown: Job | None = None
     while not _serving(request).is_stopping:
-        found, lines = await run_sync(partial(_news, jobs, first.id, after=last))
+        found, lines = await run_sync(partial(_news, jobs, job.id, after=last))
         for line in lines:
             last = line.id
             yield ServerSentEvent(event="line", id=str(line.id), data=_line(line))

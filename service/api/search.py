@@ -8,6 +8,7 @@ from retrieval import query as questions
 from retrieval.filter_parsing import parse_filter, parse_where
 from service.api.described import problems
 from service.api.schemas import SearchBody, SearchLink, SearchRequest
+from service.auth import Reader
 from service.serving import Serving
 
 router = APIRouter(prefix="/v1", tags=["search"])
@@ -15,15 +16,17 @@ PROBLEMS = problems(400, 404, 422, 503)
 
 
 @router.get("/search", response_model=SearchBody, responses=PROBLEMS, summary="Search by a link")
-def search_by_link(request: Request, asked: Annotated[SearchLink, Query()]) -> dict[str, object]:
+def search_by_link(request: Request, caller: Reader, asked: Annotated[SearchLink, Query()]) -> dict[str, object]:
     """Search a collection: keywords and meaning together, exact identifiers first. A link can be shared."""
+    caller.check(asked.collection)
     query = questions.Query(asked.q, asked.k, asked.mode, parse_where(asked.where), asked.group)
     return _answer(request, asked.collection, query)
 
 
 @router.post("/search", response_model=SearchBody, responses=PROBLEMS | problems(413), summary="Search")
-def search(request: Request, body: SearchRequest) -> dict[str, object]:
+def search(request: Request, caller: Reader, body: SearchRequest) -> dict[str, object]:
     """Search a collection, with any metadata filter."""
+    caller.check(body.collection)
     where = parse_filter(body.where) if body.where is not None else None
     return _answer(request, body.collection, questions.Query(body.query, body.k, body.mode, where, body.group))
 

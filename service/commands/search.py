@@ -69,7 +69,8 @@ def _search(home: Home, collection: Collection, query: Query) -> SearchResult:
         from service import remote
 
         try:
-            return remote.search(owner.address, collection.name, query)
+            token = remote.read_local_token(home.settings.home)
+            return remote.search(owner.address, collection.name, query, token=token)
         except remote.NoAnswer as error:  # it may be stopping: then the index is free in a moment
             logger.info("%s", error)
     if query.mode is not Mode.KEYWORD and collection.config.model:

@@ -5,39 +5,70 @@ import os
 import socket
 import sys
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retrieval.console import HomeOption, note, opened
 from retrieval.errors import UsageError
+from retrieval.home import Home
+
+if TYPE_CHECKING:
+    from service.auth import Access
 
 BACKLOG = 128
 
 
 def serve(
     context: typer.Context,
-    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; whoever asks at one that others can reach needs a key.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 chooses a free one.")] = 8080,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Ask nobody for a key, whoever can reach the address.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
-    """Answer searches and take documents over HTTP; own the index while running.
-
-    There is no authentication yet, so it binds to loopback addresses only.
-    """
-    if not _is_loopback(host):
-        raise UsageError(f"--host is {host!r}, which others could reach; use 127.0.0.1, ::1 or localhost.")
+    """Answer searches and take documents over HTTP; own the index while running."""
     from service.app import LOOPBACK_HOSTS, create_app
     from service.server import Server
     from service.serving import Serving
 
     with opened(context, home) as opened_home, _bound(host, port) as listener:
-        address = f"http://{_for_url(host)}:{listener.getsockname()[1]}"
+        bound, taken = listener.getsockname()[:2]
+        is_private = _is_loopback(bound)
+        access = _access(opened_home, is_private=is_private, insecure=insecure)
+        address = f"http://{_for_url(_reachable(host, bound))}:{taken}"
         with Serving(opened_home, address=address) as serving:
-            server = Server(create_app(serving, hosts=(*LOOPBACK_HOSTS, _for_url(host))), serving)
+            hosts = (*LOOPBACK_HOSTS, _for_url(host)) if is_private else None
+            server = Server(create_app(serving, hosts, access=access), serving)
             note(f"Tandem answers at {address} (the interface is described at {address}/docs). Ctrl-C ends it.")
             server.run(sockets=[listener])
     _leave_unfinished_work()
+
+
+def _access(home: Home, *, is_private: bool, insecure: bool) -> "Access":
+    """Tell who may ask: everybody on loopback, unless the settings say otherwise; elsewhere whoever has a key."""
+    from service.auth import Access, make_local_token
+
+    if insecure or (is_private and not home.settings.auth):
+        if not is_private:
+            note("Warning: whoever can reach this address may read, change and delete everything (--insecure).")
+        return Access()
+    if not any(not key.is_over for key in home.catalog.keys.list()):
+        raise UsageError(
+            "Others can reach this address, and there is no key yet to tell who may: make one with `tandem keys create "
+            "NAME --scope admin`, or serve on 127.0.0.1."
+        )
+    return Access(home.catalog.keys, rate=home.settings.rate_limit, local_token=make_local_token(home.settings.home))
+
+
+def _reachable(host: str, bound: str) -> str:
+    """Return where commands on this machine reach the service."""
+    if bound == "0.0.0.0":  # noqa: S104  # every address of this machine, and so this one
+        return "127.0.0.1"
+    return "::1" if bound == "::" else host
 
 
 def _leave_unfinished_work() -> None:
@@ -74,9 +105,6 @@ def _bound(host: str, port: int) -> socket.socket:
             listener.close()
         reason = error.strerror or str(error)
         raise UsageError(f"Cannot listen on {host} port {port}: {reason}. Choose another with --port.") from error
-    if not _is_loopback(bound := str(listener.getsockname()[0])):
-        listener.close()
-        raise UsageError(f"--host {host!r} is {bound} on this machine, which others could reach; use 127.0.0.1.")
     return listener
 
 

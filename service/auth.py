@@ -1,0 +1,138 @@
+"""Who asks, and what they may: keys, scopes, collections, and how often."""
+
+import hmac
+import math
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.concurrency import run_in_threadpool
+
+from retrieval.catalog.keys import Key, Keys, Scope
+from retrieval.errors import UsageError
+from service.errors import Forbidden, TooManyRequests, Unauthorized
+from service.remote import LOCAL_TOKEN
+
+COOKIE = "tandem_key"
+"""What the web page keeps the key in."""
+FAILURES = "30/minute"
+"""Wrong keys from one address."""
+
+_BEARER = HTTPBearer(
+    auto_error=False, scheme_name="key", description="A key that `tandem keys create` made; needed unless on loopback."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever asks: by a key, or without one where none is needed."""
+
+    name: str
+    key: Key | None = None
+
+    def needs(self, scope: Scope) -> None:
+        """Raise Forbidden where the key does not have a scope."""
+        if self.key and not self.key.allows(scope):
+            raise Forbidden(f"This needs the scope {scope}; the key {self.name!r} has {', '.join(self.key.scopes)}.")
+
+    def check(self, collection: str) -> None:
+        """Raise Forbidden for a collection that the key is not for."""
+        if self.key and self.key.collection and self.key.collection != collection:
+            raise Forbidden(f"This key is for the collection {self.key.collection!r} only, not for {collection!r}.")
+
+    @property
+    def only(self) -> str | None:
+        """The one collection that it may see, or None for all."""
+        return (self.key.collection or None) if self.key else None
+
+
+ANYBODY = Caller("anybody")
+
+
+class Access:
+    """Tells who asks. Without `keys`, everybody may do everything: for loopback addresses."""
+
+    def __init__(self, keys: Keys | None = None, *, rate: str = "", local_token: str = "") -> None:
+        self._keys = keys
+        self._local_token = local_token
+        self._rate = rate_of(rate) if rate else None
+        self._failures = parse(FAILURES)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a key is needed."""
+        return self._keys is not None
+
+    def caller(self, sent: str | None, address: str) -> Caller:
+        """Return who sent a key; raises Unauthorized, and TooManyRequests."""
+        if self._keys is None:
+            return ANYBODY
+        if sent and self._local_token and hmac.compare_digest(sent.encode(), self._local_token.encode()):
+            return Caller("command line")
+        if not self._limiter.test(self._failures, address):
+            raise self._too_many(self._failures, address)
+        key = self._keys.held(sent) if sent else None
+        if key is None:
+            if sent:
+                self._limiter.hit(self._failures, address)
+            raise Unauthorized(
+                "Send a key with the header `Authorization: Bearer KEY`; `tandem keys create` makes one."
+                if not sent
+                else "This key is unknown, revoked or expired; `tandem keys create` makes another."
+            )
+        if self._rate and not self._limiter.hit(self._rate, key.id):
+            raise self._too_many(self._rate, key.id)
+        return Caller(key.name, key)
+
+    def _too_many(self, item: RateLimitItem, who: str) -> TooManyRequests:
+        wait_s = max(1, math.ceil(self._limiter.get_window_stats(item, who).reset_time - time.time()))
+        return TooManyRequests(f"More than {item}; come back in {wait_s} s.", wait_s=wait_s)
+
+
+def rate_of(written: str) -> RateLimitItem:
+    """Read a rate such as 600/minute; raises UsageError."""
+    try:
+        return parse(written)
+    except ValueError:
+        raise UsageError(f"TANDEM_RATE_LIMIT is {written!r}; write it as 600/minute or 20/second.") from None
+
+
+def requires(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+    """Return a dependency that lets only callers with this scope in."""
+
+    async def dependency(
+        request: Request,
+        bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008  # how FastAPI has it
+    ) -> Caller:
+        access: Access = request.app.state.access
+        sent = bearer.credentials if bearer else request.cookies.get(COOKIE)
+        address = request.client.host if request.client else ""
+        caller = await run_in_threadpool(access.caller, sent, address) if access.is_required else ANYBODY
+        caller.needs(scope)
+        return caller
+
+    return dependency
+
+
+Reader = Annotated[Caller, Depends(requires(Scope.READ))]
+Writer = Annotated[Caller, Depends(requires(Scope.WRITE))]
+Admin = Annotated[Caller, Depends(requires(Scope.ADMIN))]
+
+
+def make_local_token(home: Path) -> str:
+    """Write what commands of this home's owner show to the service, readable by nobody else; return it."""
+    token = secrets.token_urlsafe(32)
+    file = home / LOCAL_TOKEN
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(token, encoding="utf-8")
+    return token
