@@ -7,7 +7,7 @@ from importlib.metadata import version
 import anyio
 from fastapi import FastAPI, Request
 
-from service.api import documents, jobs, reference, search
+from service.api import collections, documents, jobs, models, reference, search
 from service.api.described import problems
 from service.api.schemas import HealthBody
 from service.auth import Access
@@ -48,6 +48,8 @@ def create_app(
         app.add_middleware(TrustedHosts, hosts=hosts)
     app.include_router(search.router)
     app.include_router(documents.router)
+    app.include_router(collections.router)
+    app.include_router(models.router)
     app.include_router(jobs.router)
     app.include_router(reference.router)
     app.get("/healthz", tags=["operations"], response_model=HealthBody, summary="Is it alive?")(healthz)

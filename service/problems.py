@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from indexer.permission import PromotionRefused
 from retrieval.catalog.jobs import SameJob
 from retrieval.errors import CatalogError, IndexBusy, ModelError, NotFound, TandemError, UsageError
 from retrieval.types import JsonValue
@@ -24,6 +25,7 @@ STATUSES: tuple[tuple[type[TandemError], HTTPStatus], ...] = (
     (Forbidden, HTTPStatus.FORBIDDEN),
     (TooManyRequests, HTTPStatus.TOO_MANY_REQUESTS),
     (SameJob, HTTPStatus.CONFLICT),
+    (PromotionRefused, HTTPStatus.CONFLICT),
     (UsageError, HTTPStatus.BAD_REQUEST),
     (NotFound, HTTPStatus.NOT_FOUND),
     (IndexBusy, HTTPStatus.SERVICE_UNAVAILABLE),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from indexer.documents import delete_documents
 from indexer.ingest import Summary
 from indexer.pipeline import Pipeline
 from indexer.reindex import check_analyzer
@@ -119,6 +120,12 @@ class Serving:
         pipeline = Pipeline.of(self.home.catalog, collection, encoder, encoder_of=self.home.encoder_of)
         summary = submit(pipeline, documents, on_commit=self._check_stopping)
         return summary, self._made_searchable(collection)
+
+    def delete(self, name: str, ids: Sequence[str]) -> tuple[int, bool]:
+        """Delete documents, all or none; return how many, and if searches know it already. Raises NotFound."""
+        collection = self.home.catalog.collections.get(name)
+        deleted = delete_documents(self.home.catalog, collection, ids)
+        return deleted, self._made_searchable(collection)
 
     def _check_stopping(self) -> None:
         if self._stopping.is_set():

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from indexer.apply import open_index
-from retrieval.analysis import Analyzer
+from indexer.documents import delete_documents, document_json
 from retrieval.console import (
     DEFAULT,
     CollectionOption,
@@ -17,8 +17,7 @@ from retrieval.console import (
     print_line,
     table,
 )
-from retrieval.errors import IndexBusy, NotFound
-from retrieval.types import Document, JsonValue
+from retrieval.errors import IndexBusy
 
 documents = typer.Typer(help="List, show and delete documents.", no_args_is_help=True)
 
@@ -61,9 +60,9 @@ def show(
     with opened(context, home) as opened_home:
         document = opened_home.catalog.documents.get(opened_home.catalog.collections.get(collection), document_id)
     if as_json:
-        print_json(_body(document))
+        print_json(document_json(document))
         return
-    body = _body(document)
+    body = document_json(document)
     for name in ("id", "title", "url", "created", "updated", "tags", "metadata"):
         if body[name]:
             print_line(f"{name}: {body[name]}")
@@ -87,12 +86,7 @@ def delete(
     with opened(context, home) as opened_home:
         catalog = opened_home.catalog
         target = catalog.collections.get(collection)
-        unknown = sorted(set(ids) - catalog.documents.keys(target).keys())
-        if unknown:
-            raise NotFound(
-                f"There is no document {unknown[0]!r}; nothing was deleted. `tandem documents list` shows all."
-            )
-        deleted = catalog.documents.delete(target, ids, Analyzer(target.config.language).words)
+        deleted = delete_documents(catalog, target, ids)
         try:
             with open_index(opened_home.settings, catalog, target) as owner:
                 owner.apply_pending()
@@ -102,18 +96,3 @@ def delete(
         print_json({"deleted": deleted})
     else:
         print_line(f"{deleted} documents deleted.")
-
-
-def _body(document: Document) -> dict[str, JsonValue]:
-    links = [{"target": link.target, "anchor": link.anchor, "sentence": link.sentence} for link in document.links]
-    return {
-        "id": document.id,
-        "title": document.title,
-        "url": document.url,
-        "created": document.created,
-        "updated": document.updated,
-        "tags": list(document.tags),
-        "metadata": dict(document.metadata),
-        "links": links,
-        "text": document.text,
-    }

@@ -1,12 +1,24 @@
-"""POST /v1/documents"""
+"""/v1/documents"""
 
 import asyncio
 from functools import partial
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
+from indexer.documents import document_json
 from indexer.submission import Submitted
+from retrieval.types import JsonValue
+from service.api.catalog_schemas import (
+    DeletedBody,
+    DeleteRequest,
+    DocumentLink,
+    DocumentsLink,
+    DocumentsListBody,
+    ListedDocument,
+    WholeDocument,
+)
 from service.api.described import problems
 from service.api.schemas import (
     DocumentBody,
@@ -15,7 +27,7 @@ from service.api.schemas import (
     DocumentsRequest,
     FailureBody,
 )
-from service.auth import Writer
+from service.auth import Reader, Writer
 from service.background import in_daemon_thread
 from service.problems import problem
 from service.served import Stopping
@@ -44,6 +56,42 @@ async def put_documents(request: Request, caller: Writer, body: DocumentsRequest
     except asyncio.CancelledError:  # the server stops, and waits no longer
         raise Stopping from None
     return _nothing_kept(answer) if not answer.kept + answer.unchanged else answer
+
+
+@router.get("/documents", response_model=DocumentsListBody, responses=problems(404, 422, 503), summary="List documents")
+def list_documents(request: Request, caller: Reader, asked: Annotated[DocumentsLink, Query()]) -> DocumentsListBody:
+    """List the documents of a collection by id."""
+    caller.check(asked.collection)
+    catalog = request.app.state.serving.home.catalog
+    collection = catalog.collections.get(asked.collection)
+    shown = catalog.documents.listed(collection, after=asked.after, limit=asked.limit)
+    listed = [ListedDocument(id=d.id, title=d.title, url=d.url, metadata=dict(d.metadata)) for d in shown]
+    return DocumentsListBody(
+        documents=listed,
+        count=catalog.documents.count(collection),
+        next=shown[-1].id if len(shown) == asked.limit else None,
+    )
+
+
+@router.get(
+    "/documents/by-id", response_model=WholeDocument, responses=problems(404, 422, 503), summary="Show a document"
+)
+def show_document(request: Request, caller: Reader, asked: Annotated[DocumentLink, Query()]) -> dict[str, JsonValue]:
+    """Show a document as it was understood: title, metadata, links, text."""
+    caller.check(asked.collection)
+    catalog = request.app.state.serving.home.catalog
+    return document_json(catalog.documents.get(catalog.collections.get(asked.collection), asked.id))
+
+
+@router.post(
+    "/documents/delete", response_model=DeletedBody, responses=problems(404, 413, 422, 503), summary="Delete documents"
+)
+def delete_documents(request: Request, caller: Writer, body: DeleteRequest) -> DeletedBody:
+    """Delete documents, all or none. They come back with the next ingest of their source if it still has them."""
+    caller.check(body.collection)
+    serving: Serving = request.app.state.serving
+    deleted, indexed = serving.delete(body.collection, body.ids)
+    return DeletedBody(deleted=deleted, indexed=indexed)
 
 
 def _kept(serving: Serving, body: DocumentsRequest) -> DocumentsBody:
