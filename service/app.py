@@ -16,6 +16,7 @@ from service.limits import BodyLimit, TrustedHosts
 from service.openapi import describe_problems
 from service.problems import add_handlers
 from service.serving import Serving
+from service.web import actions, pages
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
@@ -52,6 +53,8 @@ def create_app(
     app.include_router(models.router)
     app.include_router(jobs.router)
     app.include_router(reference.router)
+    app.include_router(pages.router)
+    app.include_router(actions.router)
     app.get("/healthz", tags=["operations"], response_model=HealthBody, summary="Is it alive?")(healthz)
     return app
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from indexer.permission import PromotionRefused
@@ -15,6 +15,7 @@ from retrieval.catalog.jobs import SameJob
 from retrieval.errors import CatalogError, IndexBusy, ModelError, NotFound, TandemError, UsageError
 from retrieval.types import JsonValue
 from service.errors import Forbidden, TooManyRequests, Unauthorized
+from service.web.rendering import HEADERS, login_link, page, wants_page
 
 logger = logging.getLogger(__name__)
 
@@ -50,19 +51,28 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _tandem_error(request: Request, error: Exception) -> JSONResponse:
+async def _tandem_error(request: Request, error: Exception) -> Response:
     for kind, status in STATUSES:
         if isinstance(error, kind):
-            response = problem(status, str(error))
+            response = _answer(request, status, str(error))
             response.headers.update(getattr(error, "headers", {}))
             return response
     logger.error("%s %s failed: %s", request.method, request.url.path, error)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
 
 
-async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+def _answer(request: Request, status: HTTPStatus, detail: str) -> Response:
+    """Return a problem document, or a page where a person looks at it; who has no key is led to where to sign in."""
+    if not wants_page(request):
+        return problem(status, detail)
+    if status is HTTPStatus.UNAUTHORIZED:
+        return RedirectResponse(login_link(request), HTTPStatus.SEE_OTHER, headers=HEADERS)
+    return page(request, "error.html", status=status, title=status.phrase, problem=detail)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # what the handler is registered for
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, faults(error.errors(), request.url.path))
+    return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, faults(error.errors(), request.url.path))
 
 
 def faults(found: Sequence[Mapping[str, Any]], place: str) -> str:
@@ -78,9 +88,9 @@ def _fault(fault: Mapping[str, Any]) -> str:
     return str(fault["msg"]).removeprefix("Value error, ")
 
 
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # what the handler is registered for
-    response = problem(HTTPStatus(error.status_code), _explained(request, error))
+    response = _answer(request, HTTPStatus(error.status_code), _explained(request, error))
     response.headers.update(error.headers or {})
     return response
 
@@ -94,6 +104,6 @@ def _explained(request: Request, error: HTTPException) -> str:
     return str(error.detail)
 
 
-async def _unexpected(request: Request, _: Exception) -> JSONResponse:
+async def _unexpected(request: Request, _: Exception) -> Response:
     logger.error("%s %s failed; what follows says how.", request.method, request.url.path)  # the server logs the error
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, SILENT)
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, SILENT)

@@ -1,0 +1,34 @@
+"""Forms of the page: read, and refused when another site sends them."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import Request
+
+from retrieval.errors import UsageError
+from service.errors import Forbidden
+
+MAX_FIELDS = 100
+
+
+async def own_form(request: Request) -> Mapping[str, str]:
+    """Return a form's fields; raises Forbidden where another site has sent it.
+
+    Browsers say where a form comes from: in Sec-Fetch-Site, older ones in Origin.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    is_own = site in ("same-origin", "none") if site else bool(origin) and _host(origin) == request.headers.get("host")
+    if not is_own:
+        raise Forbidden("This form was not sent from Tandem's own page.")
+    try:
+        text = (await request.body()).decode("utf-8")
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="replace"))
+    except ValueError:
+        raise UsageError("The form could not be read; send it as application/x-www-form-urlencoded.") from None
+
+
+def _host(origin: str | None) -> str:
+    try:
+        return urlsplit(origin or "").netloc
+    except ValueError:
+        return ""

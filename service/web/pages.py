@@ -1,0 +1,257 @@
+"""The pages: search, documents, jobs, models, signing in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from indexer.documents import document_json
+from indexer.model_uses import uses_of
+from retrieval.catalog import Catalog
+from retrieval.catalog.jobs import Job, Listed
+from retrieval.catalog.keys import Scope
+from retrieval.errors import TandemError
+from retrieval.filter_parsing import parse_where
+from retrieval.query import MAX_K, MAX_QUERY_CHARS
+from retrieval.query import Query as Asked
+from retrieval.results import SearchResult
+from retrieval.types import Mode
+from service.auth import Caller, requires
+from service.serving import Serving
+from service.web.rendering import ASSETS, HEADERS, STATIC, asset, page
+
+router = APIRouter(include_in_schema=False)
+Reader = Annotated[Caller, Depends(requires(Scope.READ))]
+LISTED = 100
+SHOWN_LINES = 2_000
+FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+
+
+class Form(NamedTuple):
+    """What the search form holds."""
+
+    q: str = ""
+    collection: str = "default"
+    mode: str = "hybrid"
+    where: str = ""
+
+    def link(self, **changed: str) -> str:
+        """Return a link to the same search, with something changed."""
+        fields = self._replace(**changed)
+        defaults = Form()
+        given = {name: value for name, value in fields._asdict().items() if value != getattr(defaults, name)}
+        return f"/?{urlencode(given)}" if given else "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What share of the best score of its kind a hit's score is: how long its bar is."""
+
+    best: Mapping[str, float]
+
+    @classmethod
+    def of(cls, result: SearchResult) -> "Shares":
+        """Find the best scores of a result."""
+        best = {"all": max((hit.score for hit in result.hits), default=0.0)}
+        for hit in result.hits:
+            for leg, found in hit.legs.items():
+                best[leg] = max(best.get(leg, 0.0), found.score)
+        return cls(best)
+
+    def __call__(self, kind: str, score: float) -> float:
+        """Return the share, from 0 to 1."""
+        best = self.best.get(kind, 0.0)
+        return round(max(0.0, min(1.0, score / best)), 3) if best > 0 else 0.0
+
+
+@router.get("/static/{digest}/{name}")
+def static(digest: str, name: str) -> Response:
+    """Return a file of the page."""
+    if name not in ASSETS or asset(name) != f"/static/{digest}/{name}":
+        return Response(status_code=404)
+    return Response((STATIC / name).read_bytes(), media_type=ASSETS[name], headers=FOREVER)
+
+
+@router.get("/")
+def search(
+    request: Request,
+    caller: Reader,
+    q: Annotated[str, Query(max_length=MAX_QUERY_CHARS)] = "",
+    collection: Annotated[str, Query(max_length=63)] = "",
+    mode: Mode = Mode.HYBRID,
+    where: Annotated[str, Query(max_length=2_000)] = "",
+    k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
+) -> Response:
+    """Show the search, and what it finds."""
+    names = visible(catalog_of(request), caller)
+    chosen = collection or ("default" if "default" in names or not names else names[0])
+    form = Form(q, chosen, mode.value, where)
+    result, problem = None, ""
+    if q.strip() and names:
+        try:
+            caller.check(chosen)
+            wanted = parse_where([where]) if where.strip() else None
+            result = serving_of(request).search(chosen, Asked(q, k, mode, wanted, True))
+        except TandemError as error:
+            problem = str(error)
+    return page(
+        request,
+        "results.html" if request.headers.get("x-part") == "results" else "search.html",
+        asked=form,
+        collections=names,
+        result=result.to_json() if result else None,
+        problem=problem,
+        link=form.link,
+        document_link=partial(document_link, chosen),
+        share=Shares.of(result) if result else Shares({}),
+    )
+
+
+def document_link(collection: str, document: str) -> str:
+    """Return where a document is shown as it was understood."""
+    return f"/document?{urlencode({'collection': collection, 'id': document})}"
+
+
+@router.get("/documents")
+def documents(request: Request, caller: Reader, collection: str = "", after: str = "") -> Response:
+    """Show the collections, and the documents of one."""
+    catalog = catalog_of(request)
+    names = visible(catalog, caller)
+    chosen = collection or ("default" if "default" in names or not names else names[0])
+    if not names:
+        return page(request, "documents.html", collections=[], collection="", documents=[], after="", more="")
+    caller.check(chosen)
+    shown = catalog.documents.listed(catalog.collections.get(chosen), after=after, limit=LISTED)
+    return page(
+        request,
+        "documents.html",
+        collections=[_collection(catalog, name) for name in names],
+        collection=chosen,
+        documents=shown,
+        after=after,
+        more=shown[-1].id if len(shown) == LISTED else "",
+    )
+
+
+def _collection(catalog: Catalog, name: str) -> dict[str, Any]:
+    found = catalog.collections.get(name)
+    return {
+        "name": name,
+        "documents": catalog.documents.count(found),
+        "chunks": catalog.chunks.lengths(found)[0],
+        "model": found.config.model,
+        "pending": catalog.changes.count_pending(found),
+    }
+
+
+@router.get("/document")
+def document(request: Request, caller: Reader, id: str, collection: str = "default") -> Response:  # noqa: A002  # its name there
+    """Show a document as it was understood."""
+    caller.check(collection)
+    catalog = catalog_of(request)
+    found = catalog.documents.get(catalog.collections.get(collection), id)
+    return page(request, "document.html", document=document_json(found))
+
+
+@router.get("/jobs")
+def jobs(request: Request, caller: Reader) -> Response:
+    """Show the jobs."""
+    return jobs_page(request, caller)
+
+
+def jobs_page(request: Request, caller: Caller, *, problem: str = "", status: int = 200) -> Response:
+    """Return the page of jobs, with what went wrong."""
+    catalog = catalog_of(request)
+    found = catalog.jobs.list(Listed(collection=caller.only, limit=LISTED))
+    return page(request, "jobs.html", status=status, jobs=found, collections=visible(catalog, caller), problem=problem)
+
+
+@router.get("/jobs/{number}")
+def job(request: Request, caller: Reader, number: int) -> Response:
+    """Show a job."""
+    found = catalog_of(request).jobs.get(number)
+    caller.check(found.work.collection)
+    return job_page(request, found)
+
+
+def job_page(request: Request, found: Job, *, problem: str = "", status: int = 200) -> Response:
+    """Return the page of a job, with what went wrong."""
+    lines = catalog_of(request).jobs.lines(found.id, limit=SHOWN_LINES)
+    has_report = found.work.kind == "train" and isinstance(found.result, dict) and "report" in found.result
+    return page(
+        request,
+        "job.html",
+        status=status,
+        job=found,
+        lines=lines,
+        result=_plain(found.result),
+        report=f"/jobs/{found.id}/report" if has_report else "",
+        problem=problem,
+    )
+
+
+def _plain(result: Any) -> list[tuple[str, Any]]:
+    """Return what of a result is said in a line."""
+    if not isinstance(result, dict):
+        return []
+    summary = result.get("summary")
+    headline = [("in short", summary["headline"])] if isinstance(summary, dict) and "headline" in summary else []
+    return headline + [
+        (name, value)
+        for name, value in result.items()
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and name != "report"
+    ]
+
+
+@router.get("/models")
+def models(request: Request, caller: Reader) -> Response:
+    """Show the models."""
+    return models_page(request, caller)
+
+
+def models_page(request: Request, caller: Caller, *, problem: str = "", done: str = "", status: int = 200) -> Response:
+    """Return the page of models, with what was done or went wrong."""
+    home = serving_of(request).home
+    infos = home.models.list_models()
+    uses = uses_of(home.catalog, [info.version for info in infos])
+    return page(
+        request,
+        "models.html",
+        status=status,
+        models=[{"version": info.version, "info": info, "use": uses[info.version]} for info in infos],
+        collections=visible(home.catalog, caller),
+        problem=problem,
+        done=done,
+    )
+
+
+@router.get("/login")
+def login(request: Request, to: str = "/") -> Response:
+    """Show where to sign in."""
+    return page(request, "login.html", to=to, problem="")
+
+
+@router.get("/favicon.ico")
+def favicon() -> Response:
+    """Lead browsers that ask for it to the icon."""
+    return RedirectResponse(asset("icon.svg"), headers=HEADERS)
+
+
+def visible(catalog: Catalog, caller: Caller) -> list[str]:
+    """Return the names of the collections that the caller may search."""
+    return [one.name for one in catalog.collections.list() if caller.only in (None, one.name)]
+
+
+def serving_of(request: Request) -> Serving:
+    """Return what the service has open."""
+    serving: Serving = request.app.state.serving
+    return serving
+
+
+def catalog_of(request: Request) -> Catalog:
+    """Return the catalog."""
+    return serving_of(request).home.catalog

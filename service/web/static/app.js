@@ -1,0 +1,87 @@
+"use strict";
+
+// Search as you type: the same page as without this script, its results fetched as a fragment.
+const form = document.getElementById("search");
+if (form) {
+  const results = document.getElementById("results");
+  const box = document.getElementById("q");
+  let timer = 0;
+  let asked = 0;
+  let at = -1;
+
+  const address = () => {
+    const fields = new URLSearchParams(new FormData(form));
+    for (const [name, value] of [...fields]) if (!value || (name === "mode" && value === "hybrid")) fields.delete(name);
+    return "/" + (fields.size ? "?" + fields : "");
+  };
+
+  const show = async (push) => {
+    const number = ++asked;
+    const where = address();
+    results.classList.add("waiting");
+    try {
+      const answer = await fetch(where, { headers: { "X-Part": "results" } });
+      const text = await answer.text();
+      if (number !== asked) return;
+      if (answer.redirected) { location.assign(where); return; }
+      results.innerHTML = text;
+      at = -1;
+      history[push ? "pushState" : "replaceState"](null, "", where);
+      document.title = (box.value || "Search") + " · Tandem";
+    } catch {
+      if (number === asked) results.textContent = "The service did not answer. Try again in a moment.";
+    } finally {
+      if (number === asked) results.classList.remove("waiting");
+    }
+  };
+
+  form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(show, 200, false); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); show(true); });
+  addEventListener("popstate", () => location.reload());
+
+  // Keys: / goes to the box; the arrows go through the hits, Enter follows the one they are at.
+  addEventListener("keydown", (event) => {
+    if (event.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) {
+      event.preventDefault();
+      box.select();
+      return;
+    }
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    if (document.activeElement.tagName === "SELECT") return;
+    const links = [...results.querySelectorAll(".hits h2 a")];
+    if (!links.length) return;
+    event.preventDefault();
+    at = Math.max(-1, Math.min(links.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)));
+    for (const item of results.querySelectorAll(".current")) item.classList.remove("current");
+    if (at < 0) { box.focus(); return; }
+    links[at].focus();
+    links[at].closest("li").classList.add("current");
+  });
+}
+
+// A job that is at work: how far it is, and what it says, as it comes.
+const job = document.getElementById("job");
+if (job && job.dataset.over === "no") {
+  const log = document.getElementById("log");
+  const bar = document.getElementById("bar");
+  const events = new EventSource("/v1/jobs/" + job.dataset.job + "/events");
+  let last = Number(log.dataset.last);
+  events.addEventListener("line", (event) => {
+    const line = JSON.parse(event.data);
+    if (line.id <= last) return;
+    last = line.id;
+    log.append(line.text + "\n");
+    log.scrollTop = log.scrollHeight;
+  });
+  events.addEventListener("job", (event) => {
+    const now = JSON.parse(event.data);
+    const state = document.getElementById("state");
+    state.textContent = now.state;
+    state.className = "state " + now.state;
+    const far = [now.progress.step, now.progress.text].filter(Boolean).join(": ");
+    document.getElementById("far").textContent = far;
+    if (typeof now.progress.share === "number") bar.value = now.progress.share;
+    else bar.removeAttribute("value");
+    if (now.ended_at) { events.close(); location.reload(); }
+  });
+}

@@ -1,0 +1,212 @@
+"""The pages: what they show, that documents stay text, and that no other site can press their buttons."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from indexer.promotion import embed
+from retrieval.catalog.keys import Scope
+from retrieval.home import Home
+from retrieval.settings import Settings
+from service.app import create_app
+from service.auth import COOKIE, Access
+from service.jobs.carrying_out import Worker
+from service.serving import Serving
+from tests.tiny_model import build_tiny_model
+
+BASE = "http://127.0.0.1:8080"
+OWN = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
+PAGE = {"Accept": "text/html"}
+EVIL = '<script>alert("x")</script>'
+DOCUMENTS = [
+    {"id": "dogs", "text": "# Dogs\n\nA puppy is a young dog.", "url": "https://example.com/dogs"},
+    {"id": f"evil/{EVIL}", "title": EVIL, "text": f"A kitten {EVIL} sleeps.", "metadata": {EVIL: EVIL}},
+    {"id": "link", "text": "A frog.", "url": "/relative"},
+]
+
+
+@pytest.fixture
+def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
+    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
+    yield home
+    home.close()
+
+
+@pytest.fixture
+def client(home: Home) -> Iterator[TestClient]:
+    with Serving(home) as serving, TestClient(create_app(serving), BASE, raise_server_exceptions=False) as connected:
+        connected.post("/v1/documents", json={"documents": DOCUMENTS}).raise_for_status()
+        yield connected
+
+
+@pytest.fixture
+def locked(home: Home) -> Iterator[TestClient]:
+    home.prepared("default")
+    app_access = Access(home.catalog.keys)
+    with Serving(home) as serving, TestClient(create_app(serving, access=app_access), BASE) as connected:
+        yield connected
+
+
+def test_a_search_is_shown_with_its_form_as_it_was_filled_in(client: TestClient) -> None:
+    text = client.get("/", params={"q": "young hound", "mode": "embedding"}).text
+    assert 'value="young hound"' in text
+    assert '<option value="embedding" selected>' in text
+    assert '<a href="https://example.com/dogs">Dogs</a>' in text
+    assert "Why this hit" in text
+
+
+def test_what_is_typed_is_answered_with_the_results_alone(client: TestClient) -> None:
+    whole = client.get("/", params={"q": "puppy"})
+    part = client.get("/", params={"q": "puppy"}, headers={"X-Part": "results"})
+    assert part.text[part.text.index("<ol") :] in whole.text  # before it stands how long it took
+    assert "<!doctype" not in part.text
+
+
+@pytest.mark.parametrize("path", ["/?q=kitten", "/documents", f"/document?id=evil/{EVIL}", f"/?q={EVIL}", "/jobs"])
+def test_documents_and_queries_stay_text(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert EVIL not in answer.text
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_only_web_addresses_become_links(client: TestClient) -> None:
+    text = client.get("/", params={"q": "frog"}).text
+    assert 'href="/relative"' not in text
+    assert 'href="/document?collection=default&amp;id=link"' in text
+
+
+def test_a_filter_that_cannot_be_read_is_told_in_its_place(client: TestClient) -> None:
+    answer = client.get("/", params={"q": "dog", "where": "=broken"})
+    assert answer.status_code == 200
+    assert 'role="alert"' in answer.text
+
+
+def test_an_empty_home_says_what_to_do(home: Home) -> None:
+    with Serving(home) as serving, TestClient(create_app(serving), BASE) as client:
+        assert "tandem ingest PATH" in client.get("/?q=dog").text
+        assert "tandem ingest PATH" in client.get("/documents").text
+        assert "No job yet" in client.get("/jobs").text
+        assert "No model yet" in client.get("/models").text
+
+
+def test_a_person_sees_a_page_where_a_program_gets_a_problem_document(client: TestClient) -> None:
+    for path in ("/document?id=nothing", "/jobs/99", "/nowhere"):
+        seen = client.get(path, headers=PAGE)
+        assert (seen.status_code, seen.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "Not Found" in seen.text
+        assert client.get(path).headers["content-type"] == "application/problem+json"
+    assert client.get("/v1/jobs/99", headers=PAGE).headers["content-type"] == "application/problem+json"
+
+
+def test_files_of_the_page_may_be_kept_for_good_and_no_other_file_is_served(client: TestClient) -> None:
+    text = client.get("/").text
+    for end, kind in (("style.css", "text/css"), ("app.js", "text/javascript"), ("icon.svg", "image/svg+xml")):
+        path = next(part for part in text.split('"') if part.endswith(end))
+        answer = client.get(path)
+        assert answer.headers["content-type"].startswith(kind)
+        assert "immutable" in answer.headers["cache-control"]
+    for path in ("/static/0/style.css", "/static/0/../rendering.py", "/static/0/pages.py"):
+        assert client.get(path).status_code == 404
+
+
+def test_a_job_is_asked_for_cancelled_and_shown(client: TestClient, home: Home) -> None:
+    asked = client.post("/jobs", data={"kind": "audit", "collection": "default"}, headers=OWN)
+    assert asked.url.path == "/jobs/1"
+    assert "queued" in asked.text
+    again = client.post("/jobs", data={"kind": "audit", "collection": "default"}, headers=OWN)
+    assert (again.status_code, "does the same already" in again.text) == (409, True)
+    assert "cancelled" in client.post("/jobs/1/cancel", headers=OWN).text
+    assert "queued" in client.post("/jobs/1/resume", headers=OWN).text
+    Worker(home, "w").carry_out(1)
+    shown = client.get("/jobs/1").text
+    assert "tandem audit --collection=default --json" in shown
+    assert 'class="state done"' in shown
+    assert client.get("/jobs/1/report", headers=PAGE).status_code == 404
+    assert "<td>audit</td>" in client.get("/jobs").text
+
+
+def test_a_report_is_shown_from_the_homes_trainings_and_from_nowhere_else(client: TestClient, home: Home) -> None:
+    folder = home.settings.home / "training" / "default" / "1"
+    folder.mkdir(parents=True)
+    (folder / "report.html").write_text("<p>The report.</p>")
+    outside = home.settings.home / "secret.html"
+    outside.write_text("secret")
+    from retrieval.catalog.jobs import JobState, Work
+
+    for number, (path, status) in enumerate(((folder / "report.html", 200), (outside, 404)), 1):
+        job = home.catalog.jobs.submit(Work("train", "default", {"seed": number}), made_by="me")
+        taken = home.catalog.jobs.take_up(job.id, "w")
+        assert taken is not None
+        home.catalog.jobs.end(taken, JobState.DONE, result={"report": str(path)})
+        answer = client.get(f"/jobs/{job.id}/report")
+        assert answer.status_code == status
+        if status == 200:
+            assert "sandbox" in answer.headers["content-security-policy"]
+
+
+def test_models_are_promoted_on_a_verdict_only_and_rolled_back(client: TestClient, home: Home, tmp_path: Path) -> None:
+    home.register(home.models.add_model(build_tiny_model(tmp_path / "second", salt="second"), "second"))
+    collection = home.catalog.collections.get("default")
+    embed(home, collection, "second")
+    assert "active in default" in client.get("/models").text
+    told = {"version": "second", "collection": "default"}
+    refused = client.post("/models/promote", data=told, headers=OWN)
+    assert refused.status_code == 409
+    assert "verdict" in refused.text
+    client.post("/v1/models/second/promote", json={"force": "a test"}).raise_for_status()
+    back = client.post("/models/rollback", data={"collection": "default"}, headers=OWN)
+    assert "default is searched with tiny again." in back.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://[broken"},
+        {},
+    ],
+)
+def test_no_other_site_presses_a_button(client: TestClient, home: Home, headers: dict[str, str]) -> None:
+    for path in ("/jobs", "/jobs/1/cancel", "/models/promote", "/models/rollback", "/login", "/logout"):
+        assert client.post(path, data={"kind": "audit"}, headers=headers).status_code == 403
+    assert home.catalog.jobs.list() == []
+
+
+def test_older_browsers_say_where_a_form_comes_from_too(client: TestClient) -> None:
+    asked = client.post("/jobs", data={"kind": "audit"}, headers={"Origin": BASE, "Accept": "text/html"})
+    assert asked.url.path == "/jobs/1"
+
+
+def test_whoever_has_no_key_is_led_to_sign_in_and_back(locked: TestClient, home: Home) -> None:
+    first: Any = locked.get("/?q=dog", headers=PAGE)
+    assert (first.url.path, first.url.params["to"]) == ("/login", "/?q=dog")
+    wrong = locked.post("/login", data={"key": "tandem_0_x", "to": "/"}, headers=OWN)
+    assert (wrong.status_code, COOKIE in locked.cookies) == (401, False)
+    sent = home.catalog.keys.create("reader", [Scope.READ])[1]
+    signed = locked.post("/login", data={"key": sent, "to": "/jobs"}, headers=OWN)
+    assert signed.url.path == "/jobs"
+    cookie = signed.history[0].headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    refused = locked.post("/jobs", data={"kind": "audit"}, headers=OWN)
+    assert refused.status_code == 403
+    assert "needs the scope admin" in refused.text
+    assert locked.post("/logout", headers=OWN).url.path == "/login"
+
+
+@pytest.mark.parametrize(
+    "to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x", "/a\r\nb"]
+)
+def test_signing_in_leads_nowhere_else(locked: TestClient, home: Home, to: str) -> None:
+    sent = home.catalog.keys.create("reader", [Scope.READ])[1]
+    answer = locked.post("/login", data={"key": sent, "to": to}, headers=OWN, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
