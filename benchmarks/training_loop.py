@@ -36,7 +36,7 @@ from trainer.training_set import BaseVectors, DevQuery, HalfArray, TrainingPair,
 NAME = "training_loop"
 TARGET = 0.9
 SCIFACT = SHARED_DATA / "scifact-dev"
-SETTINGS = TrainingSettings(epochs=1)
+SETTINGS = TrainingSettings(epochs=1, negatives=1, temperature=0.0)
 
 
 def claims(limit: int) -> list[tuple[str, str, str]]:

@@ -27,6 +27,7 @@ from trainer import finetune
 from trainer.finetuning import contrastive, dry_run, memory, tuned_model  # noqa: F401
 from trainer.finetuning.batches import Schedule
 from trainer.finetuning.dev_ranking import dev_values
+from trainer.finetuning.parts import PART, embedded
 from trainer.finetuning.progress import Reporter
 from trainer.finetuning.ranking import Ranking, encode
 from trainer.finetuning.ranking_loss import Own, PairDetails, pair_loss, ranking_loss
@@ -357,9 +358,21 @@ class Scenarios:
             _loss_and_gradients(model, training_set, rows, mini_batch, sizes)
             for mini_batch, sizes in [(0, ()), (2, ()), (2, (8,))]
         )
+        features = model.pipeline.preprocess([pair.passage for pair in training_set.pairs])
+        model.pipeline.eval()
+        whole_vectors = model.pipeline(dict(features))["sentence_embedding"]
+        widths: list[int] = []
+        in_parts = embedded(_Watched(model.pipeline, widths), features)
+        left_padded = {name: value.flip(1) if torch.is_tensor(value) else value for name, value in features.items()}
+        once: list[int] = []
+        embedded(_Watched(model.pipeline, once), left_padded)
         nested_plain = _loss_and_gradients(model, training_set, rows, 0, (8,))
         return {
             "by_hand": by_hand.item(),
+            "parts_apart": (in_parts - whole_vectors).abs().max().item(),
+            "parts": widths,
+            "whole": features["attention_mask"].shape[1],
+            "left_padded_at_once": once,
             "by_shares": by_shares.item(),
             "weights": [PairDetails(training_set).weights.mean().item(), PairDetails(training_set).weights[0].item()],
             "plain": plain[0],
@@ -390,6 +403,19 @@ def _little_memory(stack: ExitStack) -> None:
 
 def _both(first: Hook, second: Hook) -> Hook:
     return lambda stack: (first(stack), second(stack))
+
+
+class _Watched(torch.nn.Module):
+    """A model that notes how wide the texts are that it is given."""
+
+    def __init__(self, model: torch.nn.Module, widths: list[int]) -> None:
+        super().__init__()
+        self.model, self.widths = model, widths
+
+    def forward(self, features: dict[str, Any]) -> Any:
+        assert len(features["input_ids"]) <= PART or not self.widths
+        self.widths.append(features["input_ids"].shape[1])
+        return self.model(features)
 
 
 def _trainer(model: TunedModel, training_set: TrainingSet, schedule: Schedule, place: Workplace) -> RankingTrainer:

@@ -219,6 +219,14 @@ def test_the_loss_is_what_it_is_by_hand(scenarios: Found) -> None:
     assert losses["weights"] == pytest.approx([1.0, 0.5 / (40 / 48)])
 
 
+def test_a_column_is_embedded_in_parts_of_like_length_to_the_same_vectors(scenarios: Found) -> None:
+    losses = scenarios["losses"]
+    assert losses["parts_apart"] < 1e-5
+    assert losses["parts"] == sorted(losses["parts"], reverse=True)
+    assert losses["parts"][-1] < losses["parts"][0] == losses["whole"]
+    assert losses["left_padded_at_once"] == [losses["whole"]]
+
+
 def test_embedding_a_few_texts_at_a_time_changes_neither_loss_nor_gradients(scenarios: Found) -> None:
     losses = scenarios["losses"]
     assert losses["cached"] == pytest.approx(losses["plain"], rel=1e-5)

@@ -20,10 +20,22 @@ def test_weights_are_mixed_name_by_name_and_the_ends_are_exact() -> None:
     assert mixed(base, tuned, 1.0)["b"] is tuned["b"]
 
 
+def alike(**means: float) -> dict[float, list[float]]:
+    """Two dev queries with these means, by lambda in percent."""
+    return {int(share[1:]) / 100: [mean, mean] for share, mean in means.items()}
+
+
 def test_dev_chooses_the_best_mixture_and_of_equal_ones_the_nearest_to_the_base() -> None:
-    assert chosen({0.0: 0.5, 0.25: 0.6, 0.5: 0.61, 0.75: 0.6, 1.0: 0.4}) == 0.5
-    assert chosen({0.0: 0.5, 0.25: 0.6, 0.5: 0.6 + 1e-10, 1.0: 0.6}) == 0.25
-    assert chosen({0.0: 0.6, 0.5: 0.6, 1.0: 0.2}) == 0.0
+    assert chosen(alike(_0=0.5, _25=0.6, _50=0.61, _75=0.6, _100=0.4)) == 0.5
+    assert chosen(alike(_0=0.5, _25=0.6, _50=0.6 + 1e-10, _100=0.6)) == 0.25
+
+
+def test_the_base_is_kept_where_nothing_changed_or_dev_speaks_against_every_mixture() -> None:
+    assert chosen(alike(_0=0.6, _50=0.6, _100=0.2)) == 0.0
+    assert chosen(alike(_0=0.6, _50=0.59)) == 0.0
+    # Losses .3 and -.1: mean .1, error .2. Losses .3 and .1: mean .2, error .1.
+    assert chosen({0.0: [0.8, 0.5], 0.5: [0.5, 0.6]}) == 0.5
+    assert chosen({0.0: [0.8, 0.5], 0.5: [0.5, 0.4]}) == 0.0
 
 
 def test_the_error_of_a_gain_is_that_of_the_mean_over_paired_queries() -> None:

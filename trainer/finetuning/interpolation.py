@@ -6,7 +6,7 @@ A mixture keeps most of the gain and undoes most of the forgetting (Wortsman et 
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import stdev
+from statistics import fmean, stdev
 from typing import Any, Protocol, Self, TypeVar
 
 LAMBDAS: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -32,10 +32,18 @@ def mixed(base: Mapping[str, _Array], tuned: Mapping[str, _Array], share: float)
     return {name: (1 - share) * base[name] + share * tuned[name] for name in base}
 
 
-def chosen(means: Mapping[float, float]) -> float:
-    """Return the lambda whose mean is largest; the smallest of those that tie."""
-    best = max(means.values())
-    return min(share for share, mean in means.items() if mean >= best - TIE)
+def chosen(values: Mapping[float, Sequence[float]]) -> float:
+    """Return the lambda whose dev queries, as values in the same order, rank best; the smallest of those that tie.
+
+    It is 0 only where dev speaks against every other: where the best of these falls short of the base by no less than
+    the standard error of that difference, or changes nothing. A few dozen queries cannot tell a small gain from none,
+    and what they let pass has still to be better by the judged queries, which are more.
+    """
+    means = {share: fmean(found) for share, found in values.items()}
+    best = max(mean for share, mean in means.items() if share)
+    share = min(share for share, mean in means.items() if share and mean >= best - TIE)
+    lost = means[0.0] - means[share]
+    return 0.0 if lost >= gain_error(values[0.0], values[share]) else share
 
 
 def gain_error(base: Sequence[float], tuned: Sequence[float]) -> float:

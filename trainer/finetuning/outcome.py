@@ -32,4 +32,4 @@ class Outcome:
     @property
     def share(self) -> float:
         """The lambda that dev chooses."""
-        return chosen(self.means)
+        return chosen(self.values)

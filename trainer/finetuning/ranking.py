@@ -14,8 +14,8 @@ from trainer.finetuning.tuned_model import TunedModel
 from trainer.finetuning.workplace import Workplace
 from trainer.training_set import TrainingSet
 
-SLICE = 64
-"""Texts that are encoded between two looks at whether to stop."""
+SLICE, BATCH = 64, 16
+"""Texts that are encoded between two looks at whether to stop, and of these at a time."""
 
 
 class Ranking:
@@ -109,7 +109,7 @@ class Ranking:
 def encode(model: TunedModel, texts: Sequence[str], prompt: str) -> FloatArray:
     """Return unit vectors of texts, in float32."""
     vectors = model.pipeline.encode(
-        list(texts), prompt=prompt, normalize_embeddings=True, batch_size=SLICE, show_progress_bar=False
+        list(texts), prompt=prompt, normalize_embeddings=True, batch_size=BATCH, show_progress_bar=False
     )
     return np.asarray(vectors, np.float32)
 

@@ -11,7 +11,7 @@ the mean. Weights are scaled to a mean of 1 over all pairs: they shift what coun
 size of a step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from trainer.finetuning.false_negatives import Candidates
+from trainer.finetuning.parts import embedded_columns
 from trainer.training_set import TrainingSet
 
 MASKED = -1e6
@@ -80,6 +81,10 @@ class PairRankingLoss(MultipleNegativesRankingLoss):
     def __init__(self, model: SentenceTransformer, details: PairDetails, *, scale: float) -> None:
         super().__init__(model, scale=scale)
         self.details = details
+
+    def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor) -> Tensor:
+        """Return the loss of a batch."""
+        return self.compute_loss_from_embeddings(embedded_columns(self.model, sentence_features), labels)
 
     def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor) -> Tensor:
         """Return the weighted loss without the candidates that may be answers."""
