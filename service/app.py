@@ -6,6 +6,8 @@ from importlib.metadata import version
 
 import anyio
 from fastapi import FastAPI, Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from service.api import collections, documents, jobs, models, reference, search
 from service.api.described import problems
@@ -13,6 +15,7 @@ from service.api.schemas import HealthBody
 from service.auth import Access
 from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, TrustedHosts
+from service.mcp import McpOverHttp
 from service.openapi import describe_problems
 from service.problems import add_handlers
 from service.serving import Serving
@@ -55,14 +58,24 @@ def create_app(
     app.include_router(reference.router)
     app.include_router(pages.router)
     app.include_router(actions.router)
+    app.router.routes.append(Route("/mcp", _Mcp(), methods=None, include_in_schema=False))
     app.get("/healthz", tags=["operations"], response_model=HealthBody, summary="Is it alive?")(healthz)
     return app
+
+
+class _Mcp:
+    """Passes requests on to what the running application answers them with."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["app"].state.mcp(scope, receive, send)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.writers = anyio.CapacityLimiter(documents.WRITERS)
+    app.state.mcp = McpOverHttp(app.state.serving, app.state.access)
     yield
+    await app.state.mcp.close()
 
 
 async def healthz(request: Request) -> dict[str, str]:

@@ -55,6 +55,12 @@ add_lazily(
     help="Answer searches and take documents over HTTP; own the index while running.",
 )
 add_lazily(
+    app,
+    "mcp",
+    "service.commands.mcp:mcp",
+    help="Answer a language model's client over stdin and stdout, by the Model Context Protocol.",
+)
+add_lazily(
     app, "keys", "service.commands.keys:keys", help="Keys of the API: who may ask a service for what, until when."
 )
 add_lazily(

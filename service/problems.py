@@ -51,6 +51,14 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+def problem_of(error: TandemError) -> JSONResponse:
+    """Return the problem document of an error."""
+    status = next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    response = problem(status, str(error))
+    response.headers.update(getattr(error, "headers", {}))
+    return response
+
+
 async def _tandem_error(request: Request, error: Exception) -> Response:
     for kind, status in STATUSES:
         if isinstance(error, kind):

@@ -104,7 +104,7 @@ def test_help_is_printed_on_stdout(cli: Cli, path: tuple[str, ...]) -> None:
     assert outcome.out.startswith("Usage: tandem")
 
 
-INTERACTIVE = {("serve",), ("judgments", "judge")}
+INTERACTIVE = {("serve",), ("mcp",), ("judgments", "judge")}
 
 
 @pytest.mark.parametrize("path", [path for path in COMMANDS if path not in INTERACTIVE], ids=" ".join)

@@ -1,23 +1,15 @@
 """tandem search"""
 
-import logging
 from typing import Annotated
 
 import typer
 
-from retrieval.catalog import Collection
 from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, opened, print_json
 from retrieval.errors import ModelError
 from retrieval.filters import Filter
-from retrieval.home import Home
-from retrieval.lazy_commands import imported
 from retrieval.query import Query
-from retrieval.results import SearchResult
-from retrieval.stores import index_folder
-from retrieval.stores.lock import read_owner
 from retrieval.types import Mode
-
-logger = logging.getLogger(__name__)
+from service.answering import answered
 
 
 def search(
@@ -46,7 +38,7 @@ def search(
                 f"The index of {collection!r} holds vectors of {target.config.model or 'no model'}, not of {model!r}; "
                 f"leave --model out, or ingest into a collection with TANDEM_MODEL={model}."
             )
-        result = _search(opened_home, target, query)
+        result = answered(opened_home, target, query)
     if as_json:
         print_json(result.to_json())
     else:
@@ -61,21 +53,3 @@ def _parsed(where: list[str] | None) -> Filter | None:
     from retrieval.filter_parsing import parse_where
 
     return parse_where(where)
-
-
-def _search(home: Home, collection: Collection, query: Query) -> SearchResult:
-    owner = read_owner(index_folder(home.settings, collection.name))
-    if owner and owner.address:
-        from service import remote
-
-        try:
-            token = remote.read_local_token(home.settings.home)
-            return remote.search(owner.address, collection.name, query, token=token)
-        except remote.NoAnswer as error:  # it may be stopping: then the index is free in a moment
-            logger.info("%s", error)
-    if query.mode is not Mode.KEYWORD and collection.config.model:
-        home.encoder_soon(collection)
-    imported("service.local_search")  # this takes as long as loading the model, beside it
-    from service.local_search import local_search
-
-    return local_search(home, collection, query)
