@@ -5,17 +5,17 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import anyio
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from service.api import collections, documents, jobs, models, reference, search
+from service.api import collections, documents, jobs, models, operations, reference, search
 from service.api.described import problems
-from service.api.schemas import HealthBody
 from service.auth import Access
 from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, TrustedHosts
 from service.mcp import McpOverHttp
+from service.monitoring import Metrics, Watched
 from service.openapi import describe_problems
 from service.problems import add_handlers
 from service.serving import Serving
@@ -44,22 +44,24 @@ def create_app(
     )
     app.state.serving = serving
     app.state.access = access or Access()
+    app.state.metrics = Metrics(serving.home)
     app.state.queue = JobQueue(serving.home)
     add_handlers(app)
     describe_problems(app)
     app.add_middleware(BodyLimit)
     if hosts is not None:
         app.add_middleware(TrustedHosts, hosts=hosts)
+    app.add_middleware(Watched, metrics=app.state.metrics)  # the outermost: it sees every answer
     app.include_router(search.router)
     app.include_router(documents.router)
     app.include_router(collections.router)
     app.include_router(models.router)
     app.include_router(jobs.router)
+    app.include_router(operations.router)
     app.include_router(reference.router)
     app.include_router(pages.router)
     app.include_router(actions.router)
     app.router.routes.append(Route("/mcp", _Mcp(), methods=None, include_in_schema=False))
-    app.get("/healthz", tags=["operations"], response_model=HealthBody, summary="Is it alive?")(healthz)
     return app
 
 
@@ -76,8 +78,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.mcp = McpOverHttp(app.state.serving, app.state.access)
     yield
     await app.state.mcp.close()
-
-
-async def healthz(request: Request) -> dict[str, str]:
-    """Say that the process answers."""
-    return {"status": "ok", "version": request.app.version}

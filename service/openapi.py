@@ -6,6 +6,8 @@ from fastapi import FastAPI
 
 from service.problems import MEDIA_TYPE
 
+PROBLEMS = ("/ProblemBody", "/DocumentsProblem")
+
 
 def describe_problems(app: FastAPI) -> None:
     """Make the app describe its errors as problem documents."""
@@ -30,5 +32,7 @@ def _schema(content: dict[str, Any]) -> Any:
 def _described(responses: dict[str, Any]) -> dict[str, Any]:
     for code, response in responses.items():
         if int(code) >= 400 and response.get("content"):
-            response["content"] = {MEDIA_TYPE: {"schema": _schema(response["content"])}}
+            schema = _schema(response["content"])
+            if schema["$ref"].endswith(PROBLEMS):
+                response["content"] = {MEDIA_TYPE: {"schema": schema}}
     return dict(sorted(responses.items()))

@@ -74,6 +74,15 @@ class Serving:
         """Whether no more long work should be done."""
         return self._stopping.is_set()
 
+    def missing(self) -> list[str]:
+        """Return what cannot be searched, as sentences."""
+        names = [collection.name for collection in self.home.catalog.collections.list()]
+        return [
+            self._troubles.get(name) or f"Collection {name!r} is not open yet."
+            for name in names
+            if (served := self._served.get(name)) is None or not served.is_open
+        ]
+
     def stop(self) -> None:
         """Stop following; flush and close every index. What is not applied yet is applied when one is next opened."""
         self.begin_to_stop()

@@ -18,7 +18,7 @@ from service.remote import read_local_token
 from service.serving import Serving
 
 BASE = "http://127.0.0.1:8080"
-OPEN = {"/healthz"}
+OPEN = {"/healthz", "/readyz"}
 
 
 @pytest.fixture

@@ -294,12 +294,16 @@ def test_the_description_names_every_answer_and_gives_examples_that_work(client:
         ("get", "/v1/jobs/{job}/log"),
         ("get", "/v1/jobs/{job}/events"),
         ("get", "/healthz"),
+        ("get", "/readyz"),
+        ("get", "/metrics"),
     }
     for (_, path), operation in operations.items():
         assert {"400", "500"} < set(operation["responses"])
         for code, response in operation["responses"].items():
-            answered = "text/event-stream" if path.endswith("/events") else "application/json"
-            expected = answered if code < "300" else "application/problem+json"
+            answered = {"/v1/jobs/{job}/events": "text/event-stream", "/metrics": "text/plain"}.get(
+                path, "application/json"
+            )
+            expected = answered if code < "300" or (path == "/readyz" and code == "503") else "application/problem+json"
             assert list(response["content"]) == [expected]
     assert {"404", "413", "422", "503"} <= set(operations["post", "/v1/search"]["responses"])
     assert {"413", "422", "503"} <= set(operations["post", "/v1/documents"]["responses"])

@@ -12,7 +12,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from retrieval.catalog import schema
@@ -287,6 +287,13 @@ class Jobs:
         statement = select(table).where(table.c.job_id == job, table.c.id > after).order_by(table.c.id).limit(limit)
         with self._database.read() as connection:
             return [Line(row.id, row.at, row.text) for row in connection.execute(statement)]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many jobs there are by kind and state."""
+        table = schema.jobs
+        counted = select(table.c.kind, table.c.state, func.count()).group_by(table.c.kind, table.c.state)
+        with self._database.read() as connection:
+            return {(kind, state): count for kind, state, count in connection.execute(counted)}
 
     def forget(self, *, before: str) -> int:
         """Forget jobs that ended before a moment (ISO 8601, UTC); return how many."""

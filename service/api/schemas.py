@@ -275,6 +275,13 @@ class HealthBody(Strict):
     version: str
 
 
+class ReadyBody(Strict):
+    """Whether everything can be searched."""
+
+    status: Literal["ready", "not ready"]
+    missing: Annotated[list[str], Field(description="What is missing, as sentences.")]
+
+
 class ProblemBody(BaseModel):
     """An error, as RFC 9457 has it."""
 

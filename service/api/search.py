@@ -33,4 +33,6 @@ def search(request: Request, caller: Reader, body: SearchRequest) -> dict[str, o
 
 def _answer(request: Request, collection: str, query: questions.Query) -> dict[str, object]:
     serving: Serving = request.app.state.serving
-    return serving.search(collection, query).to_json()
+    result = serving.search(collection, query)
+    request.app.state.metrics.searched(query.mode, result)
+    return result.to_json()

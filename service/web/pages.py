@@ -96,6 +96,7 @@ def search(
             caller.check(chosen)
             wanted = parse_where([where]) if where.strip() else None
             result = serving_of(request).search(chosen, Asked(q, k, mode, wanted, True))
+            request.app.state.metrics.searched(mode, result)
         except TandemError as error:
             problem = str(error)
     return page(

@@ -1,0 +1,88 @@
+"""What a service tells those who watch over it."""
+
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from retrieval.catalog.jobs import Work
+from retrieval.home import Home
+from retrieval.settings import Settings
+from service.app import create_app
+from service.serving import Serving
+
+BASE = "http://127.0.0.1:8080"
+
+
+@pytest.fixture
+def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
+    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
+    yield home
+    home.close()
+
+
+@pytest.fixture
+def client(home: Home) -> Iterator[TestClient]:
+    with Serving(home) as serving, TestClient(create_app(serving), BASE, raise_server_exceptions=False) as connected:
+        body = {"documents": [{"id": "dogs", "text": "A puppy is a young dog."}]}
+        connected.post("/v1/documents", json=body).raise_for_status()
+        yield connected
+
+
+def metrics(client: TestClient) -> dict[str, float]:
+    lines = [line for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def test_searches_are_counted_and_measured_by_stage(client: TestClient, home: Home) -> None:
+    for path in ("/v1/search?q=puppy", "/v1/search?q=zzzz&mode=keyword", "/?q=puppy"):
+        assert client.get(path).status_code == 200
+    home.catalog.jobs.submit(Work("audit", "default", {}), made_by="me")
+    found = metrics(client)
+    assert found['tandem_searches_total{arm="hybrid@tiny",found="yes",mode="hybrid"}'] == 2
+    assert found['tandem_searches_total{arm="keyword",found="no",mode="keyword"}'] == 1
+    assert found['tandem_search_stage_seconds_count{arm="hybrid@tiny",mode="hybrid",stage="total"}'] == 2
+    assert found['tandem_search_leg_overlap_count{arm="hybrid@tiny"}'] == 2
+    assert found['tandem_requests_total{method="GET",route="/v1/search",status="200"}'] == 2
+    assert found['tandem_pending_changes{collection="default"}'] == 0
+    assert found['tandem_jobs{kind="audit",state="queued"}'] == 1
+
+
+def test_what_strangers_ask_for_makes_no_new_series(client: TestClient) -> None:
+    for number in range(3):
+        client.request(f"ODD{number}", f"/nowhere/{number}")
+    routes = {re.findall(r'route="([^"]*)"', name)[0] for name in metrics(client) if "tandem_requests_total" in name}
+    assert routes <= {"other", "/v1/documents", "/metrics"}
+
+
+def test_a_service_is_ready_once_every_collection_can_be_searched(client: TestClient, home: Home) -> None:
+    assert client.get("/readyz").json() == {"status": "ready", "missing": []}
+    home.catalog.collections.create("broken", home.catalog.collections.get("default").config)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["missing"]) in (
+        (503, ["Collection 'broken' is not open yet."]),
+        (200, []),  # the service has opened it meanwhile
+    )
+    client.app.state.serving.begin_to_stop()  # type: ignore[attr-defined]
+    assert "The service is stopping." in client.get("/readyz").json()["missing"]
+
+
+def test_every_answer_has_an_id_that_a_proxy_may_give(client: TestClient) -> None:
+    given = client.get("/healthz", headers={"X-Request-ID": "abc-123"})
+    assert given.headers["x-request-id"] == "abc-123"
+    for bad in ("a b", "x" * 65, "a\tb"):
+        made = client.get("/healthz", headers={"X-Request-ID": bad}).headers["x-request-id"]
+        assert re.fullmatch("[0-9a-f]{32}", made)
+    assert client.get("/nowhere").headers["x-request-id"] != client.get("/nowhere").headers["x-request-id"]
+
+
+def test_the_log_names_requests_but_not_what_people_look_for(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="tandem.access"):
+        client.get("/v1/search", params={"q": "something private"}, headers={"X-Request-ID": "abc"})
+    (record,) = [record for record in caplog.records if record.name == "tandem.access"]
+    assert re.fullmatch(r"GET /v1/search 200 \d+\.\d ms abc", record.getMessage())
