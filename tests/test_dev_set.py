@@ -1,5 +1,6 @@
 """What dev queries are searched in: answers, masked, among passages drawn by chance and not by the base's taste."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,21 @@ def test_a_small_collection_is_searched_whole_with_what_gives_answers_away_hidde
     answer = found.passages[query.relevant[0]]
     assert "On bread" not in answer
     assert sum("of bread" in text for text in found.passages) == 1
+
+
+def test_a_brought_pair_wants_a_document_by_whichever_passage_and_a_mined_one_the_passage_it_names(
+    bench: Workbench,
+) -> None:
+    long = [
+        f"All there is to say of tea, part {part}. " + "It takes patience and a steady hand. " * 40 for part in "ab"
+    ]
+    bench.put(page("tea.md", *long, title="On tea"))
+    brought = made(bench, asked("tea", "a hot drink"))
+    assert len(brought.queries[0].relevant) > 1
+    assert len({brought.documents[place] for place in brought.queries[0].relevant}) == 1
+    mined = made(bench, replace(asked("tea", "a hot drink"), source="mined:title"))
+    assert len(mined.queries[0].relevant) == 1
+    assert len(set(mined.documents)) == len(mined.documents) == len(TOPICS) + 1
 
 
 def test_a_query_with_several_answers_has_them_all(bench: Workbench) -> None:

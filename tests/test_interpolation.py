@@ -53,6 +53,14 @@ def test_dev_queries_are_measured_by_the_cosine_of_their_vectors() -> None:
     assert values == pytest.approx([1 / math.log2(3), (1 + 1 / 2) / ideal, 1 / math.log2(5)])
 
 
+def test_a_document_counts_as_its_best_passage_does() -> None:
+    passages = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1]], np.float32)
+    queries = np.array([[1, 0], [0, 1]], np.float32)
+    # Documents 0: passages 0 and 3; 1: passage 1; 2: passage 2. Query 0: 0 1 2; query 1: 0 2 1.
+    values = dev_values(queries, passages, [(3,), (1,)], [0, 1, 2, 0])
+    assert values == pytest.approx([1.0, 1 / math.log2(4)])
+
+
 def test_the_eleventh_passage_counts_for_nothing() -> None:
     angles = np.linspace(0, 1, 12)
     passages = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)

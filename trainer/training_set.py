@@ -3,7 +3,7 @@
 training.json        what it is: format, base, settings, sources, split, sizes, and the data hash
 pairs.jsonl          a line a pair that is trained on
 dev.jsonl            a line a query that chooses checkpoints, with the numbers of the passages that answer it
-passages.jsonl       the texts that dev queries are searched in
+passages.jsonl       the texts that dev queries are searched in, with the number of the document each is from
 vectors.safetensors  what the base makes of these texts
 
 Writing needs no torch, nor does reading.
@@ -175,6 +175,8 @@ class TrainingSet:
     passages: Sequence[str]
     vectors: BaseVectors
     split: Mapping[str, JsonValue] = field(default_factory=dict)
+    documents: Sequence[int] = ()
+    """The number of each passage's document, from 0; empty where each passage is one."""
 
     @classmethod
     def read(cls, folder: Path) -> "TrainingSet":
@@ -276,7 +278,10 @@ class TrainingSet:
         return {
             PAIRS: (asdict(pair) for pair in self.pairs),
             DEV: (asdict(query) for query in self.dev),
-            PASSAGES: ({"text": text} for text in self.passages),
+            PASSAGES: (
+                {"document": document, "text": text}
+                for text, document in zip(self.passages, self.documents or range(len(self.passages)), strict=True)
+            ),
         }
 
 

@@ -47,7 +47,8 @@ def read_training_set(folder: Path) -> TrainingSet:
     manifest = _manifest(folder / MANIFEST)
     settings = _settings(folder / MANIFEST, manifest.get("settings"))
     pairs = _lines(folder / PAIRS, lambda record: _pair(record, settings.negatives))
-    passages = _lines(folder / PASSAGES, lambda record: _text(record, "text", MAX_PASSAGE_CHARACTERS))
+    numbered = _lines(folder / PASSAGES, _passage)
+    passages = [text for text, _ in numbered]
     dev = _lines(folder / DEV, lambda record: _dev_query(record, len(passages)))
     if len(pairs) < 2 or not dev:
         raise UsageError(
@@ -65,6 +66,7 @@ def read_training_set(folder: Path) -> TrainingSet:
         passages=passages,
         vectors=_vectors(folder / VECTORS, pairs, len(dev), len(passages), settings),
         split=split if isinstance(split, dict) else {},
+        documents=_documents(folder / PASSAGES, [number for _, number in numbered]),
     )
     _check_against(folder / MANIFEST, manifest, training_set)
     return training_set
@@ -127,6 +129,20 @@ def _targets(shares: JsonValue, negatives: int) -> tuple[float, ...]:
     if abs(sum(shares) - 1) > SHARES_WITHIN or shares[0] == 0:
         raise ValueError("targets must add up to 1, and the passage must have some of it")
     return tuple(map(float, shares))
+
+
+def _passage(record: Mapping[str, JsonValue]) -> tuple[str, int | None]:
+    number = record.get("document")
+    if number is not None and (type(number) is not int or not 0 <= number < MAX_LINES):
+        raise ValueError(f"document is {number!r}, not a number from 0 on")
+    return _text(record, "text", MAX_PASSAGE_CHARACTERS), number
+
+
+def _documents(file: Path, numbers: Sequence[int | None]) -> tuple[int, ...]:
+    known = [number for number in numbers if number is not None]
+    if known and len(known) < len(numbers):
+        raise UsageError(f"{file} says of some passages which document they are from, and of others not. {_AGAIN}")
+    return tuple(known)
 
 
 def _dev_query(record: Mapping[str, JsonValue], passages: int) -> DevQuery:

@@ -13,16 +13,29 @@ DEPTH = 10
 """How far down nDCG@10 looks."""
 
 
-def dev_values(queries: FloatArray, passages: FloatArray, relevant: Sequence[Sequence[int]]) -> list[float]:
-    """Return nDCG@10 of every query: unit vectors (q, d) rank unit vectors (p, d) by their cosine.
+def dev_values(
+    queries: FloatArray, passages: FloatArray, relevant: Sequence[Sequence[int]], documents: Sequence[int] = ()
+) -> list[float]:
+    """Return nDCG@10 of every query: unit vectors (q, d) rank the documents of unit vectors (p, d) by their cosine.
 
-    Of equal cosines, the first passage comes first.
+    `documents` is the number of each passage's document, which counts as its best passage does; without it, each
+    passage is a document. The documents of the relevant passages are relevant. Of equal ones, the first comes first.
     """
-    qrels: Qrels = {str(query): {str(place): 1 for place in places} for query, places in enumerate(relevant)}
-    scores = queries @ passages.T
+    numbers = np.asarray(documents or range(len(passages)), np.int64)
+    qrels: Qrels = {str(query): {str(numbers[place]): 1 for place in places} for query, places in enumerate(relevant)}
+    scores = _by_document(queries @ passages.T, numbers)
     run: Run = {str(query): _ranked(row) for query, row in enumerate(scores)}
     found = measured(qrels, run).values[MEASURE]
     return [found[query] for query in qrels]
+
+
+def _by_document(scores: FloatArray, numbers: NDArray[np.int64]) -> FloatArray:
+    """Return each document's best score: (q, p) becomes (q, number of documents)."""
+    order = np.argsort(numbers, kind="stable")
+    starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+    found = np.full((len(scores), int(numbers.max()) + 1), -np.inf, np.float32)
+    found[:, numbers[order][starts]] = np.maximum.reduceat(scores[:, order], starts, axis=1)
+    return found
 
 
 def _ranked(scores: NDArray[np.float32]) -> dict[str, float]:

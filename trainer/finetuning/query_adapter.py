@@ -172,7 +172,7 @@ def mapped_values(training_set: TrainingSet, matrix: Map) -> list[float]:
         raise UsageError("The training set has no vectors of its dev queries; write it again with the method adapter.")
     queries = mapped(vectors.dev_queries.astype(np.float32), matrix)
     relevant = [query.relevant for query in training_set.dev]
-    return dev_values(queries, vectors.dev_passages.astype(np.float32), relevant)
+    return dev_values(queries, vectors.dev_passages.astype(np.float32), relevant, training_set.documents)
 
 
 def mapped(queries: FloatArray, matrix: Map) -> FloatArray:

@@ -77,7 +77,8 @@ class Ranking:
         recipe = self._model.recipe
         passages = self._encoded(list(self._set.passages), recipe.passage_prompt, stage)
         queries = self._encoded([query.query for query in self._set.dev], recipe.query_prompt, stage)
-        return dev_values(queries, passages, [query.relevant for query in self._set.dev])
+        relevant = [query.relevant for query in self._set.dev]
+        return dev_values(queries, passages, relevant, self._set.documents)
 
     def report_step(self, step: int, steps: int) -> None:
         """Report a step of training."""

@@ -6,7 +6,7 @@ collection that is small enough is searched whole.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
@@ -23,33 +23,62 @@ MOST_PASSAGES = 800
 
 @dataclass(frozen=True, slots=True)
 class DevSet:
-    """Queries, and the texts of the passages that they are searched in."""
+    """Queries, the texts of the passages that they are searched in, and the number of each one's document."""
 
     queries: Sequence[DevQuery]
     passages: Sequence[str]
+    documents: Sequence[int]
 
 
 def dev_set(legs: Legs, pairs: Sequence[Pair], *, seed: int) -> DevSet:
     """Return the queries of pairs with what they are searched in.
 
-    Other passages of the documents that answer any of them stay out: unmasked, they would give answers away, and may
-    well be some.
+    What answers is a document, by whichever of its passages: a mined pair names one, and the others stay out, for
+    unmasked they would give answers away. A brought pair names a document, of which all passages are there; to take
+    the one that the base likes best would speak for the base.
     """
-    corpus = legs.corpus
+    corpus, found = legs.corpus, _Passages()
     by_query: dict[str, list[Pair]] = {}
     for pair in pairs:
         by_query.setdefault(pair.query, []).append(pair)
-    places: dict[str, int] = {}
+    rows: dict[str, list[int]] = {}
+    for row, text in enumerate(corpus.texts):
+        rows.setdefault(text.document_id, []).append(row)
     queries: list[DevQuery] = []
     for query, own in by_query.items():
-        texts = [passage_of(corpus.texts[corpus.rows[pair.document, pair.position]], pair.strings).text for pair in own]
-        relevant = tuple(dict.fromkeys(places.setdefault(text, len(places)) for text in texts))
-        queries.append(DevQuery(query, relevant, own[0].source, own[0].group))
+        relevant: dict[int, None] = {}
+        for pair in own:
+            named = corpus.rows[pair.document, pair.position]
+            relevant[found.add(pair.document, passage_of(corpus.texts[named], pair.strings).text)] = None
+            for row in [] if pair.is_mined else rows[pair.document]:
+                if row != named:
+                    relevant[found.add(pair.document, _written(corpus.texts[row]))] = None
+        queries.append(DevQuery(query, tuple(relevant), own[0].source, own[0].group))
     answering = {int(corpus.groups[corpus.rows[pair.document, pair.position]]) for pair in pairs}
     others = [corpus.texts[row] for row in np.flatnonzero(~np.isin(corpus.groups, list(answering))).tolist()]
-    for text in sorted(others, key=lambda other: _chance(other, seed))[: max(0, MOST_PASSAGES - len(places))]:
-        places.setdefault(text.chunk.embedding_text(text.title), len(places))
-    return DevSet(queries, list(places))
+    for text in sorted(others, key=lambda other: _chance(other, seed))[: max(0, MOST_PASSAGES - len(found.places))]:
+        found.add(text.document_id, _written(text))
+    return DevSet(queries, list(found.places), found.documents)
+
+
+@dataclass(slots=True)
+class _Passages:
+    """Texts by where they stand, each once, with the number of the document that brought it."""
+
+    places: dict[str, int] = field(default_factory=dict)
+    documents: list[int] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def add(self, document: str, text: str) -> int:
+        """Return where a passage stands."""
+        if text not in self.places:
+            self.places[text] = len(self.places)
+            self.documents.append(self.numbers.setdefault(document, len(self.numbers)))
+        return self.places[text]
+
+
+def _written(text: ChunkText) -> str:
+    return text.chunk.embedding_text(text.title)
 
 
 def _chance(text: ChunkText, seed: int) -> bytes:

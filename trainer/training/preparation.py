@@ -123,7 +123,9 @@ class Preparation:
         ]
         fingerprint = self.home.catalog.models.get(plan.start).fingerprint
         split = {**found.record(), TRAINED_ON: digests(self._groups.documents_of([*found.train, *found.dev]))}
-        return TrainingSet(plan.start, fingerprint, settings, pairs, dev.queries, dev.passages, vectors, split)
+        return TrainingSet(
+            plan.start, fingerprint, settings, pairs, dev.queries, dev.passages, vectors, split, tuple(dev.documents)
+        )
 
     def _place_again(self) -> None:
         """Find the passages of brought pairs again, whose documents may have changed since."""
