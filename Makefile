@@ -23,7 +23,7 @@ demo: setup
 	TANDEM_HOME=$(DEMO_HOME) $(TANDEM) search -k 3 posix_fadvise
 
 serve: setup
-	TANDEM_HOME=$(DEMO_HOME) $(TANDEM) serve
+	TANDEM_HOME=$(DEMO_HOME) $(TANDEM) serve --with-worker
 
 lint: setup
 	$(VENV)/bin/ruff check .

@@ -208,6 +208,36 @@ def test_where_others_can_reach_it_a_key_is_needed(place: Place) -> None:
         assert key not in service.stop(signal.SIGTERM)[2]
 
 
+def test_a_worker_beside_the_service_does_jobs_is_begun_again_and_ends_with_it(place: Place) -> None:
+    with served(place, "--with-worker") as service:
+        service.post("/v1/documents", {"documents": [{"id": "a", "text": "A bear."}]})
+        for _ in range(2):
+            job = service.post("/v1/jobs", {"kind": "audit"})["id"]
+            deadline = time.monotonic() + 30
+            while (found := service.get(f"/v1/jobs/{job}"))["state"] != "done":
+                assert time.monotonic() < deadline, found
+                time.sleep(0.1)
+            worker = int(found["worker"].rpartition(":")[2])
+            os.kill(worker, signal.SIGKILL)
+        code, _, said = service.stop(signal.SIGTERM)
+        assert code == 0
+        assert "beginning another" in said
+        deadline = time.monotonic() + 10
+        while any("service.jobs.child" in line and str(place.home) in line for line in _processes()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def _processes() -> list[str]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            found.append((entry / "cmdline").read_text() + (entry / "environ").read_text())
+        except OSError:  # it is gone, or another's
+            continue
+    return found
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
 def test_an_address_that_others_could_reach_is_refused_while_there_is_no_key(place: Place, host: str) -> None:
     from typer.testing import CliRunner

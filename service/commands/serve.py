@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,10 +29,14 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Ask nobody for a key, whoever can reach the address.")
     ] = False,
+    with_worker: Annotated[
+        bool, typer.Option("--with-worker", help="Have a worker do jobs beside it, in a process of its own.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """Answer searches and take documents over HTTP; own the index while running."""
     from service.app import LOOPBACK_HOSTS, create_app
+    from service.jobs.beside import worker_beside
     from service.server import Server
     from service.serving import Serving
 
@@ -44,7 +49,8 @@ def serve(
             hosts = (*LOOPBACK_HOSTS, _for_url(host)) if is_private else None
             server = Server(create_app(serving, hosts, access=access), serving)
             note(f"Tandem answers at {address} (the interface is described at {address}/docs). Ctrl-C ends it.")
-            server.run(sockets=[listener])
+            with worker_beside(opened_home.settings) if with_worker else nullcontext():
+                server.run(sockets=[listener])
     _leave_unfinished_work()
 
 
