@@ -10,8 +10,7 @@ from tests.homes import Workbench, page
 from trainer.pairs.legs import Legs
 from trainer.pairs.material import groups_by_document
 from trainer.pairs.vectors import silent
-from trainer.training import dev_set as module
-from trainer.training.dev_set import DevSet, dev_set
+from trainer.training.dev_set import DevSet, dev_set, passages_for
 
 TOPICS = ("bread", "car", "dog", "house", "music", "garden", "river", "snow", "ticket", "coffee")
 
@@ -23,9 +22,9 @@ def bench(tmp_path: Path, tiny_model: Path) -> Workbench:
     return bench
 
 
-def made(bench: Workbench, *pairs: Pair, seed: int = 0) -> DevSet:
+def made(bench: Workbench, *pairs: Pair, seed: int = 0, most: int = 800) -> DevSet:
     groups = groups_by_document(bench.home.catalog, bench.collection)
-    return dev_set(Legs.of(bench.home, bench.collection, groups, silent), pairs, seed=seed)
+    return dev_set(Legs.of(bench.home, bench.collection, groups, silent), pairs, seed=seed, most=most)
 
 
 def asked(topic: str, query: str, *strings: str) -> Pair:
@@ -62,14 +61,16 @@ def test_a_query_with_several_answers_has_them_all(bench: Workbench) -> None:
     assert len(query.relevant) == 2
 
 
-def test_of_a_large_collection_others_are_drawn_by_the_seed_alone(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MOST_PASSAGES", 5)
+@pytest.mark.parametrize(("pairs", "passages"), [(32, 256), (10, 200), (473, 800)])
+def test_a_training_on_few_pairs_is_not_outweighed_by_ranking_dev(pairs: int, passages: int) -> None:
+    assert passages_for(pairs) == passages
+
+
+def test_of_a_large_collection_others_are_drawn_by_the_seed_alone(bench: Workbench) -> None:
     pairs = [asked("bread", "loaf"), asked("car", "vehicle")]
-    found = made(bench, *pairs)
+    found = made(bench, *pairs, most=5)
     assert len(found.passages) == 5
-    assert found == made(bench, *pairs)
+    assert found == made(bench, *pairs, most=5)
     # Other questions with the same answers are searched in the same passages, whatever the base takes for answers.
-    assert set(made(bench, asked("bread", "dog"), asked("car", "snow")).passages) == set(found.passages)
-    assert any(made(bench, *pairs, seed=seed).passages != found.passages for seed in range(1, 5))
+    assert set(made(bench, asked("bread", "dog"), asked("car", "snow"), most=5).passages) == set(found.passages)
+    assert any(made(bench, *pairs, seed=seed, most=5).passages != found.passages for seed in range(1, 5))

@@ -17,8 +17,8 @@ from trainer.pairs.legs import Legs
 from trainer.pairs.passages import passage_of
 from trainer.training_set import DevQuery
 
-MOST_PASSAGES = 800
-"""They are encoded at every evaluation."""
+LEAST_PASSAGES, MOST_PASSAGES, PASSAGES_A_PAIR = 200, 800, 8
+"""They are encoded at every evaluation, which should not take longer than training does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,13 @@ class DevSet:
     documents: Sequence[int]
 
 
-def dev_set(legs: Legs, pairs: Sequence[Pair], *, seed: int) -> DevSet:
-    """Return the queries of pairs with what they are searched in.
+def passages_for(pairs: int) -> int:
+    """Return in how many passages dev is searched when so many pairs are trained on."""
+    return max(LEAST_PASSAGES, min(MOST_PASSAGES, PASSAGES_A_PAIR * pairs))
+
+
+def dev_set(legs: Legs, pairs: Sequence[Pair], *, seed: int, most: int = MOST_PASSAGES) -> DevSet:
+    """Return the queries of pairs with what they are searched in: their answers, and others up to `most` passages.
 
     What answers is a document, by whichever of its passages: a mined pair names one, and the others stay out, for
     unmasked they would give answers away. A brought pair names a document, of which all passages are there; to take
@@ -56,7 +61,7 @@ def dev_set(legs: Legs, pairs: Sequence[Pair], *, seed: int) -> DevSet:
         queries.append(DevQuery(query, tuple(relevant), own[0].source, own[0].group))
     answering = {int(corpus.groups[corpus.rows[pair.document, pair.position]]) for pair in pairs}
     others = [corpus.texts[row] for row in np.flatnonzero(~np.isin(corpus.groups, list(answering))).tolist()]
-    for text in sorted(others, key=lambda other: _chance(other, seed))[: max(0, MOST_PASSAGES - len(found.places))]:
+    for text in sorted(others, key=lambda other: _chance(other, seed))[: max(0, most - len(found.places))]:
         found.add(text.document_id, _written(text))
     return DevSet(queries, list(found.places), found.documents)
 

@@ -24,7 +24,7 @@ from trainer.pairs.files import Brought
 from trainer.pairs.legs import Legs
 from trainer.splits import Groups, Split, split
 from trainer.trained_on import TRAINED_ON, digests
-from trainer.training.dev_set import dev_set
+from trainer.training.dev_set import dev_set, passages_for
 from trainer.training.findings import PairCounts
 from trainer.training.pair_audit import concerns
 from trainer.training.plan import Plan
@@ -106,7 +106,7 @@ class Preparation:
             self.collection.config.embedding_weight,
         )
         ready = with_negatives(legs, found.train, known=known, drawing=drawing)
-        dev = dev_set(legs, found.dev, seed=settings.seed)
+        dev = dev_set(legs, found.dev, seed=settings.seed, most=passages_for(len(found.train)))
         is_adapter = settings.method is Method.ADAPTER
         vectors = BaseVectors(
             queries=_half(ready.query_vectors),
