@@ -4,7 +4,7 @@ import hmac
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
 
+from retrieval.catalog import Collection
 from retrieval.catalog.keys import Key, Keys, Scope
 from retrieval.errors import UsageError
 from service.errors import Forbidden, TooManyRequests, Unauthorized
@@ -48,6 +49,15 @@ class Caller:
         if self.key and self.key.collection and self.key.collection != collection:
             raise Forbidden(f"This key is for the collection {self.key.collection!r} only, not for {collection!r}.")
 
+    def visible(self, collections: Sequence[Collection]) -> list[Collection]:
+        """Return those of the collections that it may see."""
+        return [one for one in collections if self.only in (None, one.name)]
+
+    def sees_all(self) -> None:
+        """Raise Forbidden for a key that is for one collection."""
+        if self.only is not None:
+            raise Forbidden(f"This tells of every collection; the key {self.name!r} is for {self.only!r} only.")
+
     @property
     def only(self) -> str | None:
         """The one collection that it may see, or None for all."""
@@ -78,12 +88,10 @@ class Access:
             return ANYBODY
         if sent and self._local_token and hmac.compare_digest(sent.encode(), self._local_token.encode()):
             return Caller("command line")
-        if not self._limiter.test(self._failures, address):
-            raise self._too_many(self._failures, address)
         key = self._keys.held(sent) if sent else None
-        if key is None:
-            if sent:
-                self._limiter.hit(self._failures, address)
+        if key is None:  # whoever has a good one gets in, whatever others behind the same address have sent
+            if sent and not self._limiter.hit(self._failures, address):
+                raise self._too_many(self._failures, address)
             raise Unauthorized(
                 "Send a key with the header `Authorization: Bearer KEY`; `tandem keys create` makes one."
                 if not sent

@@ -177,8 +177,8 @@ def _document(backend: Backend, collection: str, document: str) -> DocumentBody:
 
 
 def _collections(backend: Backend) -> CollectionsBody:
-    catalog, only = backend.home.catalog, _caller().only
-    visible = [one for one in catalog.collections.list() if only in (None, one.name)]
+    catalog = backend.home.catalog
+    visible = _caller().visible(catalog.collections.list())
     return CollectionsBody(
         collections=[CollectionBody(name=one.name, documents=catalog.documents.count(one)) for one in visible]
     )
@@ -206,10 +206,14 @@ class McpOverHttp:
         except TandemError as error:
             await problem_of(error)(scope, receive, send)
             return
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
-        await self._ready.wait()
-        assert self._app is not None  # noqa: S101  # it is ready
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait({ready, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if self._app is None:
+            await self._task  # it has failed: raises why
+            return
         token = _CALLER.set(caller)
         try:
             await self._app(scope, receive, send)
@@ -220,7 +224,7 @@ class McpOverHttp:
         """End the sessions."""
         self._ending.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task})
 
     def _caller(self, request: Request) -> Caller:
         kind, _, sent = request.headers.get("authorization", "").partition(" ")

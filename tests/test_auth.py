@@ -92,6 +92,9 @@ def test_a_key_may_be_for_one_collection(client: TestClient, home: Home) -> None
     assert client.post("/v1/jobs", json={"kind": "audit"}, headers=headers).status_code == 403
     assert [job["collection"] for job in client.get("/v1/jobs", headers=headers).json()["jobs"]] == ["other"]
     assert client.get("/v1/jobs?collection=default", headers=headers).status_code == 403
+    for path in ("/v1/models", "/metrics"):
+        assert client.get(path, headers=headers).status_code == 403
+    assert [one["name"] for one in client.get("/v1/collections", headers=headers).json()["collections"]] == ["other"]
     for path in ("", "/log", "/events"):
         assert client.get(f"/v1/jobs/{jobs['default']}{path}", headers=headers).status_code == 403
     assert client.post(f"/v1/jobs/{jobs['default']}/cancel", headers=headers).status_code == 403
@@ -122,6 +125,7 @@ def test_keys_are_not_found_by_trying(client: TestClient, home: Home) -> None:
     found = [client.get("/v1/jobs", headers=wrong).status_code for _ in range(int(FAILURES.partition("/")[0]) + 1)]
     assert set(found[:-1]) == {401}
     assert found[-1] == 429
+    assert client.get("/v1/jobs", headers=key(home)).status_code == 200  # from the same address
 
 
 def test_the_owners_commands_need_no_key(client: TestClient, tmp_path: Path) -> None:

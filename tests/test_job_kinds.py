@@ -1,11 +1,12 @@
 """What jobs are told is checked, and becomes the words of a command that a person could type."""
 
 import inspect
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from retrieval.errors import UsageError
+from service.api.job_schemas import KindName
 from service.jobs.kinds import KINDS, IngestParameters, TrainParameters, command_of, work_of
 
 
@@ -70,6 +71,10 @@ def test_a_job_can_be_told_whatever_its_command_can(parameters: type, command: s
     taken = set(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
     told = {{"metadata": "meta"}.get(field, field) for field in get_type_hints(parameters) if field != "model_config"}
     assert told == taken - others - {"context", "home", "collection", "as_json"}
+
+
+def test_every_kind_may_be_asked_for_over_http() -> None:
+    assert get_args(KindName) == tuple(KINDS)
 
 
 def test_every_kind_says_what_it_is() -> None:

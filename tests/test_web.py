@@ -96,7 +96,7 @@ def test_an_empty_home_says_what_to_do(home: Home) -> None:
 
 
 def test_a_person_sees_a_page_where_a_program_gets_a_problem_document(client: TestClient) -> None:
-    for path in ("/document?id=nothing", "/jobs/99", "/nowhere"):
+    for path in ("/document?id=nothing", "/jobs/99", "/nowhere", f"/jobs/{2**62}"):
         seen = client.get(path, headers=PAGE)
         assert (seen.status_code, seen.headers["content-type"]) == (404, "text/html; charset=utf-8")
         assert "Not Found" in seen.text

@@ -15,11 +15,12 @@ def list_collections(request: Request, caller: Reader) -> CollectionsBody:
     """List the collections that the caller may search."""
     serving: Serving = request.app.state.serving
     catalog = serving.home.catalog
-    visible = [one for one in catalog.collections.list() if caller.only in (None, one.name)]
-    return CollectionsBody(collections=[_body(catalog, collection) for collection in visible])
+    visible = caller.visible(catalog.collections.list())
+    return CollectionsBody(collections=[described(catalog, collection) for collection in visible])
 
 
-def _body(catalog: Catalog, collection: Collection) -> CollectionBody:
+def described(catalog: Catalog, collection: Collection) -> CollectionBody:
+    """Return what is told of a collection."""
     return CollectionBody(
         name=collection.name,
         documents=catalog.documents.count(collection),

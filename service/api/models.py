@@ -18,8 +18,9 @@ Version = Annotated[str, Path(max_length=160, description="The model's version."
 
 
 @router.get("", response_model=ModelsBody, summary="List models")
-def list_models(request: Request, _caller: Reader) -> ModelsBody:
+def list_models(request: Request, caller: Reader) -> ModelsBody:
     """List the models of the home: what collections use them for, what was last said of them, how they came about."""
+    caller.sees_all()
     home = _home(request)
     infos = home.models.list_models()
     uses = uses_of(home.catalog, [info.version for info in infos])

@@ -31,6 +31,8 @@ def readyz(request: Request, response: Response) -> ReadyBody:
         missing = serving.missing()
     except TandemError as error:
         missing = [str(error)]
+    if missing and request.app.state.access.is_required:  # whoever asks has shown no key
+        missing = ["Not everything can be searched; the log says why."]
     if serving.is_stopping:
         missing.append("The service is stopping.")
     response.status_code = 503 if missing else 200
@@ -38,7 +40,8 @@ def readyz(request: Request, response: Response) -> ReadyBody:
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
-def metrics(request: Request, _caller: Reader) -> Response:
+def metrics(request: Request, caller: Reader) -> Response:
     """Give the metrics in Prometheus' text format."""
+    caller.sees_all()
     found: Metrics = request.app.state.metrics
     return Response(found.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

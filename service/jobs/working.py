@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 from retrieval.catalog.jobs import Job, JobState, Listed
 from retrieval.home import Home
@@ -21,6 +22,7 @@ SILENT_S = 30.0
 """A running job whose worker says nothing for so long has lost it: workers say something every second."""
 MOST_ATTEMPTS = 3
 SHUTDOWN_S = 90
+KEPT_DAYS = 90
 
 
 def worker_name() -> str:
@@ -30,6 +32,7 @@ def worker_name() -> str:
 
 def work(home: Home) -> int:
     """Do jobs until SIGINT or SIGTERM, and return how many; the one at hand is then stopped where it can go on."""
+    forget_old(home)
     queue = open_queue(home.settings)
     worker = Worker(home, worker_name())
     task = task_of(queue, worker.carry_out)
@@ -62,6 +65,12 @@ def drain(home: Home) -> int:
         while not stop.is_set() and (waiting := _waiting(home)):
             worker.carry_out(waiting[0].id)
     return worker.done
+
+
+def forget_old(home: Home) -> None:
+    """Forget jobs that ended long ago, with what they said."""
+    long_ago = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
+    home.catalog.jobs.forget(before=long_ago.isoformat(timespec="seconds"))
 
 
 def look_after(home: Home, *, announce: Callable[[Job], object] = lambda _: None) -> None:

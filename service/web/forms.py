@@ -1,9 +1,10 @@
 """Forms of the page: read, and refused when another site sends them."""
 
 from collections.abc import Mapping
+from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from retrieval.errors import UsageError
 from service.errors import Forbidden
@@ -32,3 +33,6 @@ def _host(origin: str | None) -> str:
         return urlsplit(origin or "").netloc
     except ValueError:
         return ""
+
+
+Form = Annotated[Mapping[str, str], Depends(own_form)]

@@ -6,26 +6,26 @@ from functools import partial
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from indexer.documents import document_json
 from indexer.model_uses import uses_of
 from retrieval.catalog import Catalog
 from retrieval.catalog.jobs import Job, Listed
-from retrieval.catalog.keys import Scope
 from retrieval.errors import TandemError
 from retrieval.filter_parsing import parse_where
 from retrieval.query import MAX_K, MAX_QUERY_CHARS
 from retrieval.query import Query as Asked
 from retrieval.results import SearchResult
 from retrieval.types import Mode
-from service.auth import Caller, requires
+from service.api.collections import described
+from service.api.jobs import ReadJob
+from service.auth import Caller, Reader
 from service.serving import Serving
 from service.web.rendering import ASSETS, HEADERS, STATIC, asset, page
 
 router = APIRouter(include_in_schema=False)
-Reader = Annotated[Caller, Depends(requires(Scope.READ))]
 LISTED = 100
 SHOWN_LINES = 2_000
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
@@ -130,23 +130,12 @@ def documents(request: Request, caller: Reader, collection: str = "", after: str
     return page(
         request,
         "documents.html",
-        collections=[_collection(catalog, name) for name in names],
+        collections=[described(catalog, catalog.collections.get(name)) for name in names],
         collection=chosen,
         documents=shown,
         after=after,
         more=shown[-1].id if len(shown) == LISTED else "",
     )
-
-
-def _collection(catalog: Catalog, name: str) -> dict[str, Any]:
-    found = catalog.collections.get(name)
-    return {
-        "name": name,
-        "documents": catalog.documents.count(found),
-        "chunks": catalog.chunks.lengths(found)[0],
-        "model": found.config.model,
-        "pending": catalog.changes.count_pending(found),
-    }
 
 
 @router.get("/document")
@@ -171,12 +160,10 @@ def jobs_page(request: Request, caller: Caller, *, problem: str = "", status: in
     return page(request, "jobs.html", status=status, jobs=found, collections=visible(catalog, caller), problem=problem)
 
 
-@router.get("/jobs/{number}")
-def job(request: Request, caller: Reader, number: int) -> Response:
+@router.get("/jobs/{job}")
+def show_job(request: Request, job: ReadJob) -> Response:
     """Show a job."""
-    found = catalog_of(request).jobs.get(number)
-    caller.check(found.work.collection)
-    return job_page(request, found)
+    return job_page(request, job)
 
 
 def job_page(request: Request, found: Job, *, problem: str = "", status: int = 200) -> Response:
@@ -211,6 +198,7 @@ def _plain(result: Any) -> list[tuple[str, Any]]:
 @router.get("/models")
 def models(request: Request, caller: Reader) -> Response:
     """Show the models."""
+    caller.sees_all()
     return models_page(request, caller)
 
 
@@ -244,7 +232,7 @@ def favicon() -> Response:
 
 def visible(catalog: Catalog, caller: Caller) -> list[str]:
     """Return the names of the collections that the caller may search."""
-    return [one.name for one in catalog.collections.list() if caller.only in (None, one.name)]
+    return [one.name for one in caller.visible(catalog.collections.list())]
 
 
 def serving_of(request: Request) -> Serving:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from indexer.progress import duration
+from service.auth import COOKIE
 
 STATIC = Path(__file__).parent / "static"
 ASSETS = {"style.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -37,7 +37,6 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["duration"] = duration
     found.filters["safe_url"] = safe_url
     found.filters["highlighted"] = highlighted
     found.globals["asset"] = asset
@@ -46,7 +45,7 @@ def environment() -> Environment:
 
 def page(request: Request, name: str, *, status: int = 200, **content: Any) -> Response:
     """Return a rendered template."""
-    common = {"path": request.url.path, "has_key": "tandem_key" in request.cookies}
+    common = {"path": request.url.path, "has_key": COOKIE in request.cookies}
     text = environment().get_template(name).render(**common, **content)
     return HTMLResponse(text, status, headers=HEADERS)
 

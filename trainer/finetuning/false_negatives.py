@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from trainer.training_set import TrainingSet
 
 Rows = NDArray[np.int64]
+MASKED = -1e6
+"""The score of a candidate that is left out: no share of anything, and no infinity times 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 PART = 8
-"""Texts embedded at a time on a processor: the quickest of 4, 8, 16 and 32 for passages of a MiniLM."""
+"""Texts embedded at a time on a processor."""
 
 
 def embedded_columns(model: nn.Module, columns: Iterable[Mapping[str, Any]]) -> list[Tensor]:

@@ -19,7 +19,7 @@ from retrieval.query_map import QUERY_MAP, TENSOR
 from retrieval.types import FloatArray
 from trainer.finetuning.batches import BatchPlan, clusters_of
 from trainer.finetuning.dev_ranking import dev_values
-from trainer.finetuning.false_negatives import Candidates
+from trainer.finetuning.false_negatives import MASKED, Candidates
 from trainer.finetuning.interpolation import LAMBDAS, mixed
 from trainer.finetuning.outcome import Outcome
 from trainer.finetuning.progress import Progress, Reporter, Stage
@@ -31,8 +31,6 @@ STRENGTHS: Sequence[float] = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 LEAST_BATCH = 256
 """Pairs told apart at once, if the settings say no more: vectors that are stored take no memory to train."""
 MOST_ITERATIONS = 60
-MASKED = -1e6
-"""The score of a candidate that is left out."""
 
 Map = NDArray[np.float64]
 

@@ -26,12 +26,9 @@ from sentence_transformers.util import cos_sim
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
-from trainer.finetuning.false_negatives import Candidates
+from trainer.finetuning.false_negatives import MASKED, Candidates
 from trainer.finetuning.parts import embedded_columns
 from trainer.training_set import TrainingSet
-
-MASKED = -1e6
-"""The score of a candidate that is left out: no share of anything, and no infinity times 0."""
 
 
 class Own(NamedTuple):

@@ -20,10 +20,11 @@ if (form) {
     const where = address();
     results.classList.add("waiting");
     try {
-      const answer = await fetch(where, { headers: { "X-Part": "results" } });
+      const answer = await fetch(where, { headers: { "X-Part": "results", "Accept": "text/html" } });
       const text = await answer.text();
       if (number !== asked) return;
       if (answer.redirected) { location.assign(where); return; }
+      if (!answer.ok) { results.textContent = "The search failed (" + answer.status + "). Try again in a moment."; return; }
       results.innerHTML = text;
       at = -1;
       history[push ? "pushState" : "replaceState"](null, "", where);
