@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from retrieval.catalog.jobs import JobState
+from retrieval.catalog.job import JobState
 from retrieval.home import Home
 from retrieval.results import SearchResult
 from retrieval.types import Mode

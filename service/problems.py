@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from indexer.permission import PromotionRefused
-from retrieval.catalog.jobs import SameJob
+from retrieval.catalog.job import SameJob
 from retrieval.errors import CatalogError, IndexBusy, ModelError, NotFound, TandemError, UsageError
 from retrieval.types import JsonValue
 from service.errors import Forbidden, TooManyRequests, Unauthorized

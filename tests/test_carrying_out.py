@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.catalog.jobs import Job, JobState, Work
+from retrieval.catalog.job import Job, JobState, Work
 from retrieval.home import Home
 from service.jobs import carrying_out, working
 from service.jobs.announcing import JobQueue

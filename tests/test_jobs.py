@@ -3,7 +3,8 @@
 import pytest
 
 from retrieval.catalog import Catalog
-from retrieval.catalog.jobs import Job, Jobs, JobState, Listed, SameJob, Work
+from retrieval.catalog.job import Job, JobState, Listed, SameJob, Work
+from retrieval.catalog.jobs import Jobs
 from retrieval.errors import NotFound, UsageError
 
 WORK = Work("train", "default", {"method": "full", "epochs": 3})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from retrieval.catalog.jobs import JobState
+from retrieval.catalog.job import JobState
 from retrieval.home import Home
 from retrieval.settings import Settings
 from service.app import create_app

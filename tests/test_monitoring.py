@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from retrieval.catalog.jobs import Work
+from retrieval.catalog.job import Work
 from retrieval.home import Home
 from retrieval.settings import Settings
 from service.app import create_app

@@ -137,7 +137,7 @@ def test_a_report_is_shown_from_the_homes_trainings_and_from_nowhere_else(client
     (folder / "report.html").write_text("<p>The report.</p>")
     outside = home.settings.home / "secret.html"
     outside.write_text("secret")
-    from retrieval.catalog.jobs import JobState, Work
+    from retrieval.catalog.job import JobState, Work
 
     for number, (path, status) in enumerate(((folder / "report.html", 200), (outside, 404)), 1):
         job = home.catalog.jobs.submit(Work("train", "default", {"seed": number}), made_by="me")

@@ -275,13 +275,11 @@ class TrainingSet:
         ]
 
     def _records(self) -> dict[str, Iterator[JsonValue]]:
+        passages = zip(self.documents or range(len(self.passages)), self.passages, strict=True)
         return {
             PAIRS: (asdict(pair) for pair in self.pairs),
             DEV: (asdict(query) for query in self.dev),
-            PASSAGES: (
-                {"document": document, "text": text}
-                for text, document in zip(self.passages, self.documents or range(len(self.passages)), strict=True)
-            ),
+            PASSAGES: ({"document": document, "text": text} for document, text in passages),
         }
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from retrieval.catalog.jobs import JobState
+from retrieval.catalog.job import JobState
 from service.api.schemas import CollectionName, Strict
 from service.jobs.kinds import KINDS
 

@@ -9,7 +9,8 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from retrieval.catalog.jobs import Job, Jobs, Line, Listed
+from retrieval.catalog.job import Job, Line, Listed
+from retrieval.catalog.jobs import Jobs
 from retrieval.catalog.keys import Scope
 from retrieval.types import JsonValue
 from service.api.described import problems

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from indexer.progress import duration
-from retrieval.catalog.jobs import Job, Jobs, JobState, Listed
+from retrieval.catalog.job import Job, JobState, Listed
+from retrieval.catalog.jobs import Jobs
 from retrieval.console import (
     DEFAULT,
     CollectionOption,

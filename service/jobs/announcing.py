@@ -6,7 +6,7 @@ from typing import Any
 
 from huey import Huey  # type: ignore[import-untyped]
 
-from retrieval.catalog.jobs import Job, Work
+from retrieval.catalog.job import Job, Work
 from retrieval.home import Home
 from service.jobs.queueing import open_queue
 

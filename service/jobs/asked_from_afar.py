@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from retrieval.catalog.jobs import Work
+from retrieval.catalog.job import Work
 from retrieval.errors import UsageError
 from retrieval.settings import Settings
 from retrieval.types import JsonValue

@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
-from retrieval.catalog.jobs import Job, Jobs, JobState
+from retrieval.catalog.job import Job, JobState
+from retrieval.catalog.jobs import Jobs
 from retrieval.home import Home
 from retrieval.status_line import RECORDS, SEPARATOR, VARIABLE
 from retrieval.types import JsonValue

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from retrieval.catalog.jobs import Work
+from retrieval.catalog.job import Work
 from retrieval.errors import UsageError
 from retrieval.types import JsonValue
 from service.problems import faults

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from retrieval.catalog.jobs import Job
+from retrieval.catalog.job import Job
 from retrieval.home import Home
 from retrieval.types import JsonValue
 from service.jobs.kinds import command_of

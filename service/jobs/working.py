@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from retrieval.catalog.jobs import Job, JobState, Listed
+from retrieval.catalog.job import Job, JobState, Listed
 from retrieval.home import Home
 from service.jobs.announcing import task_of
 from service.jobs.carrying_out import Worker

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from indexer.documents import document_json
 from indexer.model_uses import uses_of
 from retrieval.catalog import Catalog
-from retrieval.catalog.jobs import Job, Listed
+from retrieval.catalog.job import Job, Listed
 from retrieval.errors import TandemError
 from retrieval.filter_parsing import parse_where
 from retrieval.query import MAX_K, MAX_QUERY_CHARS
