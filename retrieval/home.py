@@ -110,13 +110,14 @@ class Home:
 
     def _load(self, version: str, future: "Future[OnnxEncoder]") -> None:
         try:
-            future.set_result(self._loaded(version))
+            future.set_result(self.loaded(version))
         except BaseException as error:  # the waiting thread raises it
             with self._lock:
                 self._encoders.pop(version, None)  # so that the next caller tries again
             future.set_exception(error)
 
-    def _loaded(self, version: str) -> OnnxEncoder:
+    def loaded(self, version: str) -> OnnxEncoder:
+        """Load a version's encoder for the caller alone; raises FingerprintMismatch as `encoder` does."""
         record = self.catalog.models.get(version)
         encoder = self.models.encoder(version)
         if encoder.fingerprint != record.fingerprint:

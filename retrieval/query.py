@@ -12,13 +12,21 @@ MAX_QUERY_CHARS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question. With `group` documents are ranked; without it plain chunks are, and each hit is one chunk."""
+    """A question. With `group` documents are ranked; without it plain chunks are, and each hit is one chunk.
+
+    `model` is the version of an embedding model to search with, empty for the collection's own.
+    """
 
     text: str
     k: int = 10
     mode: Mode = Mode.HYBRID
     where: Filter | None = None
     group: bool = True
+    model: str = ""
+
+    def suits(self, model: str) -> bool:
+        """Whether a collection whose own model is `model` answers this with that one, or with none."""
+        return self.mode is Mode.KEYWORD or self.model in ("", model)
 
     def checked(self) -> "Query":
         """Return the query with its text trimmed; raises UsageError for one that cannot be answered."""

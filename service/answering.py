@@ -25,7 +25,7 @@ def answered(home: Home, collection: Collection, query: Query) -> SearchResult:
             return remote.search(owner.address, collection.name, query, token=token)
         except remote.NoAnswer as error:  # it may be stopping: then the index is free in a moment
             logger.info("%s", error)
-    if query.mode is not Mode.KEYWORD and collection.config.model:
+    if query.mode is not Mode.KEYWORD and query.suits(collection.config.model) and collection.config.model:
         home.encoder_soon(collection)
     imported("service.local_search")  # this takes as long as loading the model, beside it
     from service.local_search import local_search

@@ -1,6 +1,7 @@
 """One search by a process that lives for it alone: through the index if it is free, else through the catalog."""
 
-from indexer.apply import fill, open_index
+from indexer.apply import IndexOwner, fill, open_index
+from indexer.carrying import MemoryLedger
 from indexer.reindex import check_analyzer
 from retrieval.catalog import Collection
 from retrieval.console import note
@@ -9,6 +10,7 @@ from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.results import SearchResult
 from retrieval.search import Searcher
+from service.other_models import OtherModels
 
 
 def local_search(home: Home, collection: Collection, query: Query) -> SearchResult:
@@ -20,15 +22,22 @@ def local_search(home: Home, collection: Collection, query: Query) -> SearchResu
     try:
         with open_index(home.settings, home.catalog, collection) as index:
             index.apply_pending()
-            return Searcher(home.catalog, collection, index.store, lambda: home.encoder(collection)).search(query)
+            return _searched(home, index, query)
     except IndexBusy as busy:
         note(f"{busy} Searching the catalog itself meanwhile, which is slower.")
-    return _search_copy(home, collection, query)
+    return _searched(home, _copy(home, collection), query)
 
 
-def _search_copy(home: Home, collection: Collection, query: Query) -> SearchResult:
+def _copy(home: Home, collection: Collection) -> IndexOwner:
     from retrieval.stores.memory import MemoryStore
 
     store = MemoryStore()
-    fill(home.catalog, collection, store)
-    return Searcher(home.catalog, collection, store, lambda: home.encoder(collection)).search(query)
+    states = fill(home.catalog, collection, store)
+    return IndexOwner(home.catalog, collection, store, ledger=MemoryLedger(states))
+
+
+def _searched(home: Home, index: IndexOwner, query: Query) -> SearchResult:
+    collection = index.collection
+    if not query.suits(collection.config.model):
+        return OtherModels(home, index).search(query)
+    return Searcher(home.catalog, collection, index.store, lambda: home.encoder(collection)).search(query)

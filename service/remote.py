@@ -35,6 +35,7 @@ def search(address: str, collection: str, query: Query, *, token: str = "") -> S
         "collection": collection,
         "where": filter_to_json(query.where) if query.where is not None else None,
         "group": query.group,
+        **({"model": query.model} if query.model else {}),
     }
     try:
         return SearchResult.from_json(_post(f"{address}/v1/search", asked, token))

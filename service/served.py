@@ -15,6 +15,7 @@ from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.results import SearchResult
 from retrieval.search import Searcher
+from service.other_models import OtherModels
 
 CARRY_S = 0.3
 """For how long a poll brings a candidate's vectors into the index, before it looks after other things."""
@@ -53,6 +54,7 @@ class Served:
             self._owner: IndexOwner = stack.enter_context(open_index(home.settings, home.catalog, collection))
             self._owner.store.announce(address)
             self._searcher = self._new_searcher(collection)
+            self._others = OtherModels(home, self._owner)
             self._hold_vectors()
             self.apply()
             self._owner.store.warm()
@@ -66,7 +68,9 @@ class Served:
 
     def search(self, query: Query) -> SearchResult:
         """Return the best hits; raises what `Searcher.search` raises, and StoreError once closed."""
-        return self._searcher.search(query)
+        searcher = self._searcher
+        is_own = query.suits(searcher.collection.config.model)
+        return searcher.search(query) if is_own else self._others.search(query)
 
     def apply(self) -> None:
         """Apply what is pending; when this returns, searches see it. Raises Stopping when the service is stopping."""
@@ -80,6 +84,7 @@ class Served:
                 self._owner.apply_pending(self._continue, carry=False)
             finally:
                 self._searcher.refresh()  # inside the turn: whoever waited for it sees what was applied
+                self._others.refresh()
             self._seen = newest
 
     def carry(self) -> None:
@@ -143,6 +148,7 @@ class Served:
             ask_again(self._owner.carrier.ledger, encoder.passage_fingerprint)
         self.collection = self._owner.collection = collection
         self._searcher = searcher
+        self._others.refresh()
         self._next = None
         self._hold_vectors()
         self._seen = -1

@@ -24,6 +24,7 @@ def test_a_job_is_the_command_that_a_person_would_type() -> None:
     assert words("compare", a="hybrid", b="hybrid@new") == [
         *("compare", "--collection=docs", "--json", "--", "hybrid", "hybrid@new")
     ]
+    assert words("embed", version="new", searchable=True)[-3:] == ["--searchable", "--", "new"]
     assert words("embed", version="new") == ["models", "embed", "--collection=docs", "--json", "--", "new"]
     assert words("audit") == ["audit", "--collection=docs", "--json"]
 

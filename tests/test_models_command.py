@@ -60,7 +60,12 @@ def test_a_model_is_embedded_promoted_and_rolled_back_by_commands(cli: Cli, benc
         "version": "other",
         "collection": "default",
         "embedded": 0,
+        "searchable": False,
     }
+    assert cli("models", "embed", "other", "--searchable").code == 0
+    assert cli("search", "puppy", "--model", "other", "--json").json["arm"] == "hybrid@other"
+    assert "no vectors of 'other' any more" in cli("models", "withdraw", "other").out
+    assert "--searchable" in cli("search", "puppy", "--model", "other").err
 
 
 def test_show_tells_where_a_model_came_from_and_what_was_said_of_it(cli: Cli, bench: Workbench, tmp_path: Path) -> None:

@@ -361,14 +361,14 @@ def test_the_old_model_answers_until_the_new_one_is_loaded(
 ) -> None:
     commit(home, "a bear")
     with_other(elsewhere, tmp_path / "other")
-    load, go_on = home._loaded, threading.Event()
+    load, go_on = home.loaded, threading.Event()
 
     def slowly(version: str) -> object:
         if version == "other":
             assert go_on.wait(10)
         return load(version)
 
-    monkeypatch.setattr(home, "_loaded", slowly)
+    monkeypatch.setattr(home, "loaded", slowly)
     with Serving(home) as serving:
         promote(elsewhere, elsewhere.catalog.collections.get("default"), "other", force="to see")
         time.sleep(0.4)  # several polls

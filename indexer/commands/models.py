@@ -1,4 +1,4 @@
-"""tandem models list|add|show|embed|promote|rollback|delete|export"""
+"""tandem models list|add|show|embed|withdraw|promote|rollback|delete|export"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -90,26 +90,55 @@ def show(
 def embed(
     context: typer.Context,
     version: VersionArgument,
+    searchable: Annotated[
+        bool,
+        typer.Option("--searchable", help="Let the index carry them too: `tandem search --model` searches by them."),
+    ] = False,
     home: HomeOption = None,
     collection: CollectionOption = DEFAULT,
     as_json: JsonOption = False,
 ) -> None:
     """Compute a model's vectors of a collection, so that it can be compared; searches are left as they are."""
-    from indexer.candidate_vectors import apply_if_free
+    from indexer.candidate_vectors import apply_if_free, carry
     from indexer.promotion import embed as run_embed
 
     with opened(context, home) as opened_home:
         target = opened_home.catalog.collections.get(collection)
         with _steps() as tell:
             embedded = run_embed(opened_home, target, version, partial(tell, "embedding"))
+            if searchable and version != target.config.model:
+                carry(opened_home, target, version, partial(tell, "carrying"))
         apply_if_free(opened_home, target)  # an active model's missing vectors are wanted there
         active = target.config.model
     if as_json:
-        print_json({"version": version, "collection": collection, "embedded": embedded})
+        print_json({"version": version, "collection": collection, "embedded": embedded, "searchable": searchable})
         return
     print_line(f"{embedded} texts embedded; every chunk of {collection!r} has a vector of {version!r} now.")
+    if searchable:
+        print_line(f"Try it: tandem search --model {version} -c {collection} TEXT")
     if active not in ("", version):
         print_line(f"Next: tandem compare hybrid@{active} hybrid@{version} -c {collection}")
+
+
+@models.command()
+def withdraw(
+    context: typer.Context,
+    version: VersionArgument,
+    home: HomeOption = None,
+    collection: CollectionOption = DEFAULT,
+    as_json: JsonOption = False,
+) -> None:
+    """Have a collection's index carry a model's vectors no longer; the catalog keeps them."""
+    from indexer.candidate_vectors import forget
+
+    with opened(context, home) as opened_home:
+        target = opened_home.catalog.collections.get(collection)
+        opened_home.catalog.models.get(version)
+        forget(opened_home, target, version)
+    if as_json:
+        print_json({"withdrawn": version, "collection": collection})
+        return
+    print_line(f"The index of {collection!r} carries no vectors of {version!r} any more; nothing was deleted.")
 
 
 @models.command()

@@ -62,6 +62,9 @@ Text = Annotated[str, BeforeValidator(_valid)]
 CollectionName = Annotated[
     str, Field(max_length=MAX_COLLECTION_CHARS, description="Which collection.", examples=["default"])
 ]
+ModelVersion = Annotated[
+    str, Field(max_length=200, description="The version of an embedding model; empty takes the collection's own.")
+]
 Clause = Annotated[str, Field(max_length=MAX_WHERE_CHARS)]
 
 
@@ -96,6 +99,7 @@ class SearchLink(Strict):
         ),
     ] = []
     group: Annotated[bool, Field(description="Rank documents; false ranks plain chunks.")] = True
+    model: ModelVersion = ""
 
 
 class SearchRequest(Strict):
@@ -125,6 +129,7 @@ class SearchRequest(Strict):
         ),
     ] = None
     group: Annotated[bool, Field(description="Rank documents; false ranks plain chunks.")] = True
+    model: ModelVersion = ""
 
 
 class LegBody(Strict):

@@ -19,7 +19,7 @@ PROBLEMS = problems(400, 404, 422, 503)
 def search_by_link(request: Request, caller: Reader, asked: Annotated[SearchLink, Query()]) -> dict[str, object]:
     """Search a collection: keywords and meaning together, exact identifiers first. A link can be shared."""
     caller.check(asked.collection)
-    query = questions.Query(asked.q, asked.k, asked.mode, parse_where(asked.where), asked.group)
+    query = questions.Query(asked.q, asked.k, asked.mode, parse_where(asked.where), asked.group, asked.model)
     return _answer(request, asked.collection, query)
 
 
@@ -28,7 +28,9 @@ def search(request: Request, caller: Reader, body: SearchRequest) -> dict[str, o
     """Search a collection, with any metadata filter."""
     caller.check(body.collection)
     where = parse_filter(body.where) if body.where is not None else None
-    return _answer(request, body.collection, questions.Query(body.query, body.k, body.mode, where, body.group))
+    return _answer(
+        request, body.collection, questions.Query(body.query, body.k, body.mode, where, body.group, body.model)
+    )
 
 
 def _answer(request: Request, collection: str, query: questions.Query) -> dict[str, object]:

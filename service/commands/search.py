@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, opened, print_json
-from retrieval.errors import ModelError
 from retrieval.filters import Filter
 from retrieval.query import Query
 from retrieval.types import Mode
@@ -30,14 +29,9 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Search a collection: keywords and meaning together, exact identifiers first."""
-    query = Query(" ".join(text), k, mode, _parsed(where), group).checked()
+    query = Query(" ".join(text), k, mode, _parsed(where), group, model or "").checked()
     with opened(context, home) as opened_home:
         target = opened_home.catalog.collections.get(collection)
-        if model is not None and model != target.config.model:
-            raise ModelError(
-                f"The index of {collection!r} holds vectors of {target.config.model or 'no model'}, not of {model!r}; "
-                f"leave --model out, or ingest into a collection with TANDEM_MODEL={model}."
-            )
         result = answered(opened_home, target, query)
     if as_json:
         print_json(result.to_json())

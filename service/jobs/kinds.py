@@ -57,10 +57,11 @@ class EmbedParameters(Parameters):
     """The model whose vectors are computed."""
 
     version: Source
+    searchable: bool = False
 
     def words(self) -> list[str]:
-        """Return the version."""
-        return ["--", self.version]
+        """Return the option, then the version."""
+        return [*_options(self, without=("version",)), "--", self.version]
 
 
 class EvaluateParameters(Parameters):
