@@ -24,6 +24,7 @@ from indexer.apply import open_index
 from indexer.doctor import examine
 from retrieval.home import Home
 from retrieval.settings import Settings
+from service.commands.serve import listening
 
 ANIMALS = ["bear", "goat", "horse", "frog", "bird", "fish", "dog", "cat"]
 
@@ -291,3 +292,12 @@ def test_serving_imports_no_torch(place: Place) -> None:
         [sys.executable, "-c", script], env=place.environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_answers_are_sent_without_waiting_for_the_one_before_to_be_acknowledged(host: str) -> None:
+    """A delayed acknowledgement takes 40 ms, several times as long as a search."""
+    with listening(host, 0) as listener, socket.create_connection(listener.getsockname()[:2]):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
