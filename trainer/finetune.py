@@ -1,6 +1,6 @@
 """Fine-tune a model on a training set, in a process of its own: `python -m trainer.finetune SET BASE OUTPUT`.
 
-The base is ranked first, then trained step by step with a checkpoint at every evaluation; the best checkpoint is mixed
+The base is ranked first, then trained step by step with a checkpoint at every evaluation; the chosen one is mixed
 with the base, as much as ranks the dev queries best. What comes out is a function of the set, the base and the kind of
 machine, whether it was interrupted or not.
 """

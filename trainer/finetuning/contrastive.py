@@ -28,7 +28,7 @@ MIXTURES = [share for share in LAMBDAS if 0 < share < 1]
 
 
 def tune_weights(source: SourceModel, training_set: TrainingSet, place: Workplace, reporter: Reporter) -> Outcome:
-    """Train, and mix the best checkpoint with the base as much as ranks the dev queries best.
+    """Train, and mix the chosen checkpoint with the base as much as ranks the dev queries best.
 
     Goes on from the last checkpoint of the workplace. Raises ModelError, or Stopped once all is saved.
     """
@@ -40,11 +40,11 @@ def tune_weights(source: SourceModel, training_set: TrainingSet, place: Workplac
     ranking.rank(0)
     train(model, training_set, schedule, ranking, place)
     ranking.expect(None, mixtures=len(MIXTURES))
-    best = ranking.best
-    model.load_trained(place.checkpoint(best))
+    taken = ranking.chosen
+    model.load_trained(place.checkpoint(taken))
     model.merge()
     tuned = model.weights()
-    values = {0.0: place.ranked[0], 1.0: place.ranked[best]}
+    values = {0.0: place.ranked[0], 1.0: place.ranked[taken]}
     for share in MIXTURES:
         model.set_weights(mixed(model.base, tuned, share))
         values[share] = ranking.values(Stage.MIXING)

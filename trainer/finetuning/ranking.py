@@ -7,6 +7,7 @@ import numpy as np
 
 from retrieval.types import FloatArray
 from trainer.finetuning.batches import Schedule
+from trainer.finetuning.checkpoint_choice import chosen_step
 from trainer.finetuning.dev_ranking import dev_values
 from trainer.finetuning.pace import Pace, Work
 from trainer.finetuning.progress import Progress, Reporter, Stage
@@ -48,19 +49,18 @@ class Ranking:
         return {step: float(np.mean(values)) for step, values in sorted(self._place.ranked.items())}
 
     @property
-    def best(self) -> int:
-        """The first step that no other ranked better than; the base is left out. ValueError if none was ranked."""
-        trained = {step: mean for step, mean in self.means.items() if step > 0}
-        return max(trained, key=lambda step: (trained[step], -step))
+    def chosen(self) -> int:
+        """The step whose checkpoint is taken; the base is left out. ValueError if none was ranked."""
+        return chosen_step({step: values for step, values in self._place.ranked.items() if step > 0})
 
     def is_over(self, patience: int) -> bool:
-        """Tell whether as many evaluations passed without a better one as patience allows."""
+        """Tell whether as many evaluations have passed since the chosen one as patience allows."""
         steps = [step for step in self.means if step > 0]
-        return bool(steps) and len(steps) - 1 - steps.index(self.best) >= patience
+        return bool(steps) and len(steps) - 1 - steps.index(self.chosen) >= patience
 
     def worth_keeping(self, newest: int) -> list[int]:
-        """Return the steps whose checkpoints are needed: the newest, and the best."""
-        return [newest, *([self.best] if any(self.means.keys() - {0}) else [])]
+        """Return the steps whose checkpoints are needed: the newest, and the chosen, which only ever moves on."""
+        return [newest, *([self.chosen] if any(self.means.keys() - {0}) else [])]
 
     def rank(self, step: int) -> list[float]:
         """Rank with the model as it is after a step, unless that is known."""
