@@ -5,7 +5,15 @@ import sys
 
 from benchmarks.harness import RESULTS
 
-BENCHMARKS = ("startup", "bm25_peer", "ingest_throughput", "query_latency", "verdict_simulation")
+BENCHMARKS = (
+    "startup",
+    "bm25_peer",
+    "ingest_throughput",
+    "query_latency",
+    "verdict_simulation",
+    "serving_start",
+    "serving_load",
+)
 
 
 def main() -> int:

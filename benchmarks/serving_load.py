@@ -12,9 +12,7 @@ import http.client
 import json
 import multiprocessing
 import os
-import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -25,14 +23,14 @@ from urllib.parse import quote
 
 from benchmarks.harness import SHARED_DATA, Report, parser, percentile, progress, table, target, timed
 from benchmarks.homes import COLLECTION, fresh_home
+from benchmarks.services import TANDEM, served
 from benchmarks.synthetic import Writing, grow
 from indexer.apply import open_index
 from retrieval.home import Home
 
 NAME = "serving_load"
-TANDEM = [sys.executable, "-m", "service.cli"]
 POSTS = SHARED_DATA / "rust-blog"
-READY_WITHIN_S, ANSWER_WITHIN_S = 60.0, 30.0
+ANSWER_WITHIN_S = 30.0
 WARM_UP_S = 3.0
 P99_GROWS_AT_MOST = 3.0
 
@@ -138,37 +136,6 @@ class Clients:
 
 
 @contextmanager
-def service(home: Path) -> Iterator[int]:
-    """Serve a home in a process of its own, and give its port once it can be searched."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    process = subprocess.Popen([*TANDEM, "serve", "--home", str(home), "--port", str(port)], stderr=subprocess.DEVNULL)
-    try:
-        wait_until_ready(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_until_ready(port: int) -> None:
-    """Return once the service says that everything can be searched; raises TimeoutError."""
-    until = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < until:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == http.client.OK:
-                return
-        except OSError:
-            time.sleep(0.05)
-        finally:
-            connection.close()
-    raise TimeoutError(f"The service was not ready within {READY_WITHIN_S:.0f} s.")
-
-
-@contextmanager
 def ingesting(home: Path) -> Iterator[None]:
     """Ingest real posts meanwhile, in another process; raises RuntimeError if that ends before the load does."""
     command = [*TANDEM, "ingest", str(POSTS), "--home", str(home), "--collection", COLLECTION]
@@ -218,8 +185,8 @@ def main() -> None:
         queries = iter(writing.query, "")
         folder = home.settings.home
         os.environ["TANDEM_MODEL"] = home.settings.model
-        with service(folder) as port:
-            asking = Clients(port, queries)
+        with served(folder) as service:
+            asking = Clients(service.port, queries)
             idle = measured(asking, counts, given.seconds, "idle")
             with ingesting(folder):
                 time.sleep(WARM_UP_S)
