@@ -1,16 +1,17 @@
 """Texts to unit vectors. The encoder that ingest, search and evaluation share runs on ONNX Runtime, without torch."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.batches import Batch, OnBatch, batches, ignore
 from retrieval.errors import ModelError
 from retrieval.model_folder import GRAPH, TOKENIZER, ModelFolder
 from retrieval.query_map import QUERY_MAP, read_query_map
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession  # type: ignore[import-untyped]  # it ships no types
     from tokenizers import Tokenizer
 
-# Measured on two cores, a batch a thread: 256 to 512 tokens are encoded a twentieth faster than 1,024.
-BATCH_TOKENS = 512
-BATCH_ROWS = 64
 _TOKENIZE_AT_ONCE = 1024
 
 Ids = NDArray[np.int64]
@@ -92,6 +90,7 @@ class OnnxEncoder:
         self._query_map = read_query_map(folder.path / QUERY_MAP, self.dimensions) if self._recipe.query_map else None
         self._bulk_session: InferenceSession | None = None
         self._making = Lock()
+        self.on_batch: OnBatch = ignore
         self._workers = ThreadPoolExecutor(self._threads, thread_name_prefix="encoding")  # started when first needed
 
     @classmethod
@@ -131,32 +130,33 @@ class OnnxEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> FloatArray:
         """Unit rows of shape (len(texts), dimensions); ModelError if the model gives no finite vector."""
-        vectors = self._encode([self._recipe.query_prompt + text for text in texts])
+        vectors = self._encode("query", [self._recipe.query_prompt + text for text in texts])
         return vectors if self._query_map is None else self._unit(vectors @ self._query_map.T, rows=len(texts))
 
     def encode_passages(self, texts: Sequence[str]) -> FloatArray:
         """Unit rows of shape (len(texts), dimensions); ModelError if the model gives no finite vector."""
-        return self._encode([self._recipe.passage_prompt + text for text in texts])
+        return self._encode("passage", [self._recipe.passage_prompt + text for text in texts])
 
     @cached_property
     def _counter(self) -> "Tokenizer":
         return _tokenizer(self.folder.path, self._json)
 
-    def _encode(self, texts: Sequence[str]) -> FloatArray:
+    def _encode(self, kind: Literal["query", "passage"], texts: Sequence[str]) -> FloatArray:
         """Encode one batch with every thread, many with a batch a thread: sharing one, they wait for the slowest.
 
         Calls beside each other share these threads, so that none is idle while the last batches of one call end.
         """
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         tokens = self._tokens(texts)
-        batches = list(_batches([ids.shape[1] for ids in tokens]))
-        many = self._threads > 1 and len(batches) >= 2 * self._threads
+        rows_of = list(batches([ids.shape[1] for ids in tokens]))
+        many = self._threads > 1 and len(rows_of) >= 2 * self._threads
         session = self._bulk() if many else self._session
 
         def run(rows: list[int]) -> None:
             vectors[rows] = self._run(session, [tokens[row] for row in rows])
+            self.on_batch(Batch(kind, len(rows), len(rows) * max(tokens[row].shape[1] for row in rows)))
 
-        for _ in self._workers.map(run, batches) if many else map(run, batches):
+        for _ in self._workers.map(run, rows_of) if many else map(run, rows_of):
             pass
         return vectors
 
@@ -231,16 +231,6 @@ def _inputs(folder: ModelFolder, session: "InferenceSession") -> dict[str, type[
 def _cores() -> int:
     # A container's CPU set, not the machine's; process_cpu_count comes with Python 3.13 only.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Row numbers, longest texts first, cut so that rows times the longest row stays near BATCH_TOKENS."""
-    rows = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    start = 0
-    while start < len(rows):
-        size = min(BATCH_ROWS, max(1, BATCH_TOKENS // max(1, lengths[rows[start]])))
-        yield rows[start : start + size]
-        start += size
 
 
 def _pooled(output: FloatArray, mask: Ids, pooling: str) -> FloatArray:

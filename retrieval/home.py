@@ -5,6 +5,7 @@ from collections.abc import Set
 from concurrent.futures import Future, wait
 from dataclasses import replace
 
+from retrieval.batches import OnBatch, ignore
 from retrieval.catalog import Catalog, Collection, CollectionConfig, ModelRecord
 from retrieval.catalog.collections import ConfigChanged
 from retrieval.encoder import OnnxEncoder
@@ -20,6 +21,8 @@ class Home:
         self.settings = settings
         self.catalog = catalog
         self.models = ModelStore(settings, exporter)
+        self.on_batch: OnBatch = ignore
+        """Told of every batch that an encoder of this home has taken, those loaded before included."""
         self._encoders: dict[str, Future[OnnxEncoder]] = {}
         self._lock = threading.Lock()
 
@@ -126,4 +129,5 @@ class Home:
                 f"model found under that name has {encoder.fingerprint}. Restore the model's folder in "
                 f"{self.settings.models_dir}, or ingest into a new collection."
             )
+        encoder.on_batch = lambda batch: self.on_batch(batch)
         return encoder

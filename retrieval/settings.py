@@ -1,8 +1,8 @@
 """One frozen Settings, read once at the entry point from TANDEM_* variables."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -10,6 +10,8 @@ from retrieval.errors import UsageError
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 STORES = ("edge", "memory", "qdrant")
+LOG_FORMATS = ("text", "json")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,29 +23,33 @@ class Settings:
     """
 
     home: Path = Path("~/.tandem")
-    """Folder of the catalog, the models and the index."""
+    """Folder of the catalog, the models and the index; `--home` overrides it."""
     catalog_url: str = ""
-    """SQLAlchemy URL of the catalog; empty means SQLite in the home folder."""
+    """SQLAlchemy URL of the catalog; empty means SQLite in the home."""
     store: str = "edge"
-    """Search index: edge (in process, on disk), memory (exact, rebuilt at start) or qdrant (a server)."""
+    """Search index: `edge` (in process, on disk), `memory` (exact, rebuilt at start) or `qdrant` (a server)."""
     qdrant_url: str = ""
-    """URL of the Qdrant server, for store=qdrant."""
+    """URL of the Qdrant server, for `TANDEM_STORE=qdrant`."""
     qdrant_api_key: str = ""
     """API key of the Qdrant server, if it wants one."""
     queue_url: str = ""
-    """URL of the Redis that tells workers of jobs; empty means a file in the home folder."""
+    """URL of the Redis that tells workers of jobs, `redis://...` (extra `redis`); empty means a file in the home."""
     model: str = DEFAULT_MODEL
     """Embedding model of new collections: a hub id, a folder, or a registered version."""
     ingest_dir: Path | None = None
-    """Folder whose files jobs that are asked for over HTTP may ingest; empty means none."""
+    """Folder whose files jobs that are asked for over HTTP may ingest; empty means none: only URLs."""
     auth: bool = False
     """Ask for a key on loopback addresses too; on others a service always does."""
     rate_limit: str = "1200/minute"
-    """Requests that one key may make, as N/second, N/minute or N/hour."""
+    """Requests that one key may make: `N/second`, `N/minute` or `N/hour`."""
     threads: int = 0
-    """Threads for the encoder; 0 means one per core."""
+    """Threads for the encoder; 0 means one a core."""
     max_file_bytes: int = 20_000_000
     """Files larger than this are skipped with a reason."""
+    log_level: str = "WARNING"
+    """What is logged, on stderr: `DEBUG`, `INFO` (every request and job), `WARNING`, `ERROR` or `CRITICAL`."""
+    log_format: str = "text"
+    """How `tandem serve` and `tandem worker` log: `text`, or `json` for one JSON object a line."""
 
     @property
     def resolved_catalog_url(self) -> str:
@@ -81,9 +87,15 @@ class Settings:
         if home is not None:
             given["home"] = home
         settings = cls(**{**given, "home": Path(given.get("home", cls().home)).expanduser().absolute()})
-        if settings.store not in STORES:
-            raise UsageError(f"TANDEM_STORE is {settings.store!r}; choose one of {', '.join(STORES)}.")
-        return settings
+        _check_choice("TANDEM_STORE", settings.store, STORES)
+        _check_choice("TANDEM_LOG_FORMAT", settings.log_format, LOG_FORMATS)
+        _check_choice("TANDEM_LOG_LEVEL", settings.log_level.upper(), LOG_LEVELS)
+        return replace(settings, log_level=settings.log_level.upper())
+
+
+def _check_choice(variable: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UsageError(f"{variable} is {value!r}; choose one of {', '.join(choices)}.")
 
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}

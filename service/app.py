@@ -15,10 +15,11 @@ from service.auth import Access
 from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, TrustedHosts
 from service.mcp import McpOverHttp
-from service.monitoring import Metrics, Watched
+from service.monitoring import Metrics
 from service.openapi import describe_problems
 from service.problems import add_handlers
 from service.serving import Serving
+from service.watching import Watched
 from service.web import actions, pages
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")

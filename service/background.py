@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -29,5 +30,6 @@ async def in_daemon_thread(work: Callable[[], T]) -> T:
         else:
             settle(future.set_result, result)
 
-    threading.Thread(target=run, name="keep-documents", daemon=True).start()
+    around = copy_context()  # the log says which request it was
+    threading.Thread(target=around.run, args=(run,), name="blocking-work", daemon=True).start()
     return await future

@@ -12,6 +12,7 @@ import typer
 from indexer.cli import add_commands as add_indexer_commands
 from retrieval.errors import TandemError, UsageError
 from retrieval.lazy_commands import add_lazily
+from service.logs import TextLines, one_line
 from trainer.cli import add_commands as add_trainer_commands
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def main() -> None:
     """Run the command line: exit 0 when done, 1 when the work failed, 2 for wrong usage."""
     level = os.environ.get("TANDEM_LOG_LEVEL", "WARNING").upper()
     gc.set_threshold(100_000, 20, 100)  # imports and parsers make many objects that live; a tenth of parsing is saved
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TextLines("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger().setLevel(level if level in logging.getLevelNamesMapping() else "WARNING")
     try:
         app(prog_name="tandem")
@@ -99,8 +102,7 @@ def main() -> None:
 
 def _say(error: TandemError) -> None:
     """Print an error as one line; what it quotes may hold line breaks or what a terminal would obey."""
-    line = " ".join(str(error).split())
-    typer.echo("tandem: " + "".join(c if c.isprintable() else "\ufffd" for c in line), err=True)
+    typer.echo("tandem: " + one_line(str(error)), err=True)
 
 
 if __name__ == "__main__":

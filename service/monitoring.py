@@ -1,61 +1,53 @@
-"""What a service tells those who watch over it: metrics for Prometheus, a request id, a line in the log a request."""
+"""What a service tells those who watch over it, for Prometheus. No label has values that strangers can make up."""
 
-import logging
-import re
-import time
-import uuid
-from collections.abc import Iterator
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.process_collector import ProcessCollector
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from retrieval.catalog.job import JobState
+from retrieval.batches import Batch
 from retrieval.home import Home
 from retrieval.results import SearchResult
 from retrieval.types import Mode
+from service.catalog_metrics import EndedJobs, Now
 
-access_log = logging.getLogger("tandem.access")
-
-BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-REQUEST_ID = b"x-request-id"
-_GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+TEXTS = (1, 2, 4, 8, 16, 32, 64)
+TOKENS = (8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 class Metrics:
     """Counts and measures of one running service."""
 
     def __init__(self, home: Home) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # series that say when each other series began
         self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "tandem_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry
+        self.requests = self._counter("tandem_requests", "Requests answered.", "method", "route", "status")
+        self.request_seconds = self._histogram("tandem_request_seconds", "How long they took.", SECONDS, "route")
+        self.searches = self._counter(
+            "tandem_searches", "Searches, and whether they found anything.", "mode", "arm", "found"
         )
-        self.request_seconds = Histogram(
-            "tandem_request_seconds", "How long requests took.", ["route"], buckets=BUCKETS, registry=self._registry
+        self.stage_seconds = self._histogram(
+            "tandem_search_stage_seconds", "How long the stages of searches took.", SECONDS, "mode", "arm", "stage"
         )
-        self.searches = Counter(
-            "tandem_searches",
-            "Searches, and whether they found anything.",
-            ["mode", "arm", "found"],
-            registry=self._registry,
+        self.overlap = self._histogram(
+            "tandem_search_leg_overlap", "What share of the documents found both legs found.", SHARES, "arm"
         )
-        self.stage_seconds = Histogram(
-            "tandem_search_stage_seconds",
-            "How long the stages of searches took.",
-            ["mode", "arm", "stage"],
-            buckets=BUCKETS,
-            registry=self._registry,
+        self.batch_texts = self._histogram(
+            "tandem_encoder_batch_texts", "Texts that the encoder took at once.", TEXTS, "kind"
         )
-        self.overlap = Histogram(
-            "tandem_search_leg_overlap",
-            "What share of the documents found both legs found.",
-            ["arm"],
-            buckets=SHARES,
-            registry=self._registry,
+        self.batch_tokens = self._histogram(
+            "tandem_encoder_batch_tokens", "Tokens of a batch, padding included.", TOKENS, "kind"
         )
-        self._registry.register(_Now(home))
+        self._registry.register(Now(home.catalog))
+        self._registry.register(EndedJobs(home.catalog))
+        ProcessCollector(registry=self._registry)
+        home.on_batch = self.encoded
+
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(name, about, labels, registry=self._registry)
+
+    def _histogram(self, name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, about, labels, buckets=buckets, registry=self._registry)
 
     def searched(self, mode: Mode, result: SearchResult) -> None:
         """Count a search."""
@@ -65,6 +57,11 @@ class Metrics:
         if mode is Mode.HYBRID and result.hits:
             self.overlap.labels(result.arm).observe(sum(len(hit.legs) > 1 for hit in result.hits) / len(result.hits))
 
+    def encoded(self, batch: Batch) -> None:
+        """Measure a batch of the encoder."""
+        self.batch_texts.labels(batch.kind).observe(batch.texts)
+        self.batch_tokens.labels(batch.kind).observe(batch.tokens)
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
         self.requests.labels(method, route, str(status)).inc()
@@ -73,68 +70,3 @@ class Metrics:
     def text(self) -> bytes:
         """Return everything in Prometheus' format."""
         return generate_latest(self._registry)
-
-
-class _Now(Collector):
-    """What is read from the catalog when somebody asks."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-
-    def describe(self) -> list[GaugeMetricFamily]:
-        """Name nothing beforehand: the catalog need not be read to make this."""
-        return []
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Read changes that wait, and jobs by state."""
-        catalog = self._home.catalog
-        pending = GaugeMetricFamily("tandem_pending_changes", "Changes that wait for the index.", labels=["collection"])
-        for collection in catalog.collections.list():
-            pending.add_metric([collection.name], catalog.changes.count_pending(collection))
-        yield pending
-        jobs = GaugeMetricFamily("tandem_jobs", "Jobs by kind and state.", labels=["kind", "state"])
-        for (kind, state), count in catalog.jobs.counts().items():
-            jobs.add_metric([kind, JobState(state).value], count)
-        yield jobs
-
-
-class Watched:
-    """Gives every request an id, measures it, and writes a line about it into the log."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        own, began, status = _id_of(scope), time.perf_counter(), 500
-
-        async def told(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), (REQUEST_ID, own)]}
-            await send(message)
-
-        try:
-            await self._app(scope, receive, told)
-        finally:
-            took = time.perf_counter() - began
-            route = getattr(scope.get("route"), "path", "other")
-            self._metrics.answered(scope["method"] if route != "other" else "other", route, status, took)
-            access_log.info(
-                "%s %s %d %.1f ms %s", scope["method"], _shown(scope["path"]), status, took * 1_000, own.decode()
-            )
-
-
-def _id_of(scope: Scope) -> bytes:
-    """Return the id that a proxy gave the request, if it is one, or a new one."""
-    given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
-    return given if _GIVEN.fullmatch(given) else uuid.uuid4().hex.encode()
-
-
-def _shown(path: str) -> str:
-    """Return a path without what would break a line; queries are not logged: they are what people look for."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in path[:500])

@@ -15,6 +15,7 @@ from retrieval.catalog.job import SameJob
 from retrieval.errors import CatalogError, IndexBusy, ModelError, NotFound, TandemError, UsageError
 from retrieval.types import JsonValue
 from service.errors import Forbidden, TooManyRequests, Unauthorized
+from service.logs import REQUEST
 from service.web.rendering import HEADERS, login_link, page, wants_page
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ async def _tandem_error(request: Request, error: Exception) -> Response:
             response = _answer(request, status, str(error))
             response.headers.update(getattr(error, "headers", {}))
             return response
-    logger.error("%s %s failed: %s", request.method, request.url.path, error)
+    logger.error("%s failed: %s", _asked(request), error)
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
 
 
@@ -113,5 +114,12 @@ def _explained(request: Request, error: HTTPException) -> str:
 
 
 async def _unexpected(request: Request, _: Exception) -> Response:
-    logger.error("%s %s failed; what follows says how.", request.method, request.url.path)  # the server logs the error
-    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, SILENT)
+    logger.error("%s failed; what follows says how.", _asked(request))  # the server logs the error
+    response = _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, SILENT)
+    response.headers["x-request-id"] = REQUEST.get()  # this is answered outside of what gives the others theirs
+    return response
+
+
+def _asked(request: Request) -> str:
+    """Return what was asked for, without what its sender made up."""
+    return f"{request.method} {getattr(request.scope.get('route'), 'path', 'of an unknown path')}"

@@ -1,7 +1,7 @@
 """The HTTP server of `tandem serve`."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -19,7 +19,8 @@ MAX_HEAD_BYTES = 262_144
 class Server(uvicorn.Server):
     """Uvicorn, ended by SIGINT or SIGTERM as by a wish: long work is told at once, and the process succeeds."""
 
-    def __init__(self, app: FastAPI, serving: Serving) -> None:
+    def __init__(self, app: FastAPI, serving: Serving, *, on_exit: Callable[[], None] = lambda: None) -> None:
+        """`on_exit` is called when the server is told to stop."""
         config = uvicorn.Config(
             app,
             log_config=None,  # the entry point's handler prints everything
@@ -31,9 +32,11 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._serving = serving
+        self._on_exit = on_exit
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
+        self._on_exit()
         self._serving.begin_to_stop()
         super().handle_exit(sig, frame)
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
-from retrieval.encoder import BATCH_ROWS, BATCH_TOKENS, Encoder, OnnxEncoder, _batches
+from retrieval.batches import BATCH_ROWS, BATCH_TOKENS, Batch, batches
+from retrieval.encoder import Encoder, OnnxEncoder
 from retrieval.errors import ModelError
 from retrieval.model_folder import GRAPH, ModelFolder, file_records, sha256_of, write_manifest
 from retrieval.query_map import QUERY_MAP, TENSOR
@@ -133,11 +134,21 @@ def test_company_in_a_batch_changes_nothing(tiny_encoder: OnnxEncoder, texts: li
 
 @given(lengths=st.lists(st.integers(1, 3000), max_size=300))
 def test_batches_hold_every_row_once_and_keep_to_the_budget(lengths: Sequence[int]) -> None:
-    batches = list(_batches(lengths))
-    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
-    for batch in batches:
+    found = list(batches(lengths))
+    assert sorted(row for batch in found for row in batch) == list(range(len(lengths)))
+    for batch in found:
         padded = len(batch) * max(lengths[row] for row in batch)
         assert len(batch) == 1 or (padded <= BATCH_TOKENS and len(batch) <= BATCH_ROWS)
+
+
+def test_every_batch_is_told_with_its_padding(tiny_model: Path) -> None:
+    told: list[Batch] = []
+    encoder = OnnxEncoder.load(tiny_model, threads=1)
+    encoder.on_batch = told.append
+    longest = encoder.count_tokens(["a bear and a goat"])[0] + 2  # [CLS], [SEP]
+    encoder.encode_passages(["a bear", "a bear and a goat"])
+    encoder.encode_queries(["a bear and a goat"])
+    assert told == [Batch("passage", 2, 2 * longest), Batch("query", 1, longest)]
 
 
 def test_threads_share_an_encoder(tiny_encoder: OnnxEncoder) -> None:

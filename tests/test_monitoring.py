@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from retrieval.catalog.job import Work
+from retrieval.catalog.job import JobState, Work
 from retrieval.home import Home
 from retrieval.settings import Settings
 from service.app import create_app
+from service.monitoring import Metrics
 from service.serving import Serving
 
 BASE = "http://127.0.0.1:8080"
+OPERATIONS = Path(__file__).resolve().parents[1] / "docs" / "operations.md"
 
 
 @pytest.fixture
@@ -54,8 +56,73 @@ def test_searches_are_counted_and_measured_by_stage(client: TestClient, home: Ho
 def test_what_strangers_ask_for_makes_no_new_series(client: TestClient) -> None:
     for number in range(3):
         client.request(f"ODD{number}", f"/nowhere/{number}")
-    routes = {re.findall(r'route="([^"]*)"', name)[0] for name in metrics(client) if "tandem_requests_total" in name}
-    assert routes <= {"other", "/v1/documents", "/metrics"}
+        client.request(f"ODD{number}", "/v1/search")
+    counted = [name for name in metrics(client) if "tandem_requests_total" in name]
+    labels = {(re.findall(r'method="([^"]*)"', name)[0], re.findall(r'route="([^"]*)"', name)[0]) for name in counted}
+    assert labels <= {("other", "other"), ("other", "/v1/search"), ("POST", "/v1/documents"), ("GET", "/metrics")}
+
+
+def test_batches_of_the_encoder_are_measured(client: TestClient) -> None:
+    client.get("/v1/search?q=puppy")
+    found = metrics(client)
+    assert found['tandem_encoder_batch_texts_count{kind="passage"}'] >= 1
+    assert found['tandem_encoder_batch_texts_sum{kind="query"}'] >= 1
+    assert found['tandem_encoder_batch_tokens_sum{kind="query"}'] >= 3  # [CLS] puppy [SEP]
+
+
+def test_jobs_are_counted_once_when_they_end_with_how_long_they_took(client: TestClient, home: Home) -> None:
+    jobs = home.catalog.jobs
+    assert metrics(client)["tandem_queue_depth"] == 0
+    waiting = jobs.submit(Work("embed", "default", {}), made_by="me")
+    begun = jobs.take_up(jobs.submit(Work("audit", "default", {}), made_by="me").id, "w")
+    assert begun
+    found = metrics(client)
+    assert (found["tandem_queue_depth"], found['tandem_jobs{kind="audit",state="running"}']) == (1, 1)
+    assert 0 <= found["tandem_queue_oldest_seconds"] < 60
+    jobs.end(begun, JobState.FAILED, error="no")
+    jobs.cancel(waiting.id)
+    for _ in range(2):  # each is counted once, however often somebody looks
+        found = metrics(client)
+        assert found['tandem_jobs_ended_total{kind="audit",outcome="failed"}'] == 1
+        assert found['tandem_job_seconds_count{kind="audit",outcome="failed"}'] == 1
+        assert 0 <= found['tandem_job_seconds_sum{kind="audit",outcome="failed"}'] < 60
+        assert found['tandem_jobs_ended_total{kind="embed",outcome="cancelled"}'] == 1
+        assert 'tandem_job_seconds_count{kind="embed",outcome="cancelled"}' not in found  # it never began
+    jobs.queue_again(jobs.get(begun.id))
+    again = jobs.take_up(begun.id, "w")
+    assert again
+    jobs.end(again, JobState.DONE, result={})
+    assert metrics(client)['tandem_jobs_ended_total{kind="audit",outcome="done"}'] == 1
+
+
+def test_jobs_that_ended_before_the_service_began_are_not_counted(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    from retrieval.catalog import jobs as module
+
+    home.prepared("default")
+    old = home.catalog.jobs.submit(Work("audit", "default", {}), made_by="me")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(module, "now", lambda: "2026-01-01T00:00:00+00:00")
+        home.catalog.jobs.cancel(old.id)
+    assert "tandem_jobs_ended_total{" not in Metrics(home).text().decode()
+
+
+def test_every_metric_is_documented_with_its_labels(client: TestClient, home: Home) -> None:
+    """What is exposed once everything has happened, beside the table in the docs."""
+    client.get("/v1/search?q=puppy")
+    begun = home.catalog.jobs.take_up(home.catalog.jobs.submit(Work("audit", "default", {}), made_by="me").id, "w")
+    assert begun
+    home.catalog.jobs.end(begun, JobState.DONE, result={})
+    client.get("/metrics")
+    exposed: dict[str, set[str]] = {}
+    for line in client.get("/metrics").text.splitlines():
+        if line.startswith("# TYPE tandem_"):
+            name = line.split()[2]
+            exposed[name] = set()
+        elif line.startswith("tandem_"):
+            exposed[name] |= set(re.findall(r'[{,](\w+)="', line)) - {"le"}
+    rows = re.findall(r"^\| `(tandem_\w+)` \| (.*?) \|", OPERATIONS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert exposed == {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+    assert "process_resident_memory_bytes" in metrics(client) or not Path("/proc").exists()
 
 
 def test_a_service_is_ready_once_every_collection_can_be_searched(client: TestClient, home: Home) -> None:

@@ -116,7 +116,12 @@ def _engine(url: str) -> Engine:
     if is_sqlite and parsed.database:
         _make_folder(Path(parsed.database).parent)
     try:
-        engine = create_engine(parsed, pool_pre_ping=not is_sqlite, json_deserializer=_from_json)
+        engine = create_engine(
+            parsed,
+            pool_pre_ping=not is_sqlite,
+            json_deserializer=_from_json,
+            hide_parameters=True,  # a statement's values are documents and digests of keys, which no log may hold
+        )
     except (ImportError, SQLAlchemyError) as error:
         raise CatalogError(f"The catalog's database cannot be used: {error}. Install its driver.") from error
     if is_sqlite:

@@ -119,6 +119,18 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a job, without what it left; `started_at` is "" where no worker took it up."""
+
+    id: int
+    attempt: int
+    kind: str
+    state: str
+    started_at: str
+    ended_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """A line that a job said; `id` grows, so that a reader can ask for those after the last one seen."""
 

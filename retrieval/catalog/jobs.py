@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
@@ -9,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from retrieval.catalog import schema
 from retrieval.catalog.database import Database, now
-from retrieval.catalog.job import Job, JobState, Line, Listed, SameJob, Work
+from retrieval.catalog.job import Ended, Job, JobState, Line, Listed, SameJob, Work
 from retrieval.errors import NotFound, UsageError
 from retrieval.types import JsonValue
 
@@ -169,6 +170,23 @@ class Jobs:
         with self._database.read() as connection:
             return {(kind, state): count for kind, state, count in connection.execute(counted)}
 
+    def queue(self) -> tuple[int, float]:
+        """Return how many jobs wait for a worker, and for how many seconds the oldest of them has."""
+        table = schema.jobs
+        waiting = select(func.count(), func.min(table.c.made_at)).where(table.c.state == JobState.QUEUED)
+        with self._database.read() as connection:
+            count, oldest = connection.execute(waiting).one()
+        return count, max(0.0, (_moment(now()) - _moment(oldest)).total_seconds()) if oldest else 0.0
+
+    def ended(self, *, since: str) -> list[Ended]:
+        """Return what became of the jobs that ended at a moment (ISO 8601, UTC) or later."""
+        table = schema.jobs
+        wanted = [table.c[name] for name in ("id", "attempt", "kind", "state", "started_at", "ended_at")]
+        over = (table.c.ended_at != "", table.c.ended_at >= since)
+        with self._database.read() as connection:
+            rows = connection.execute(select(*wanted).where(*over).order_by(table.c.id))
+            return [Ended(*row) for row in rows]
+
     def forget(self, *, before: str) -> int:
         """Forget jobs that ended before a moment (ISO 8601, UTC); return how many."""
         table = schema.jobs
@@ -201,6 +219,10 @@ def _mine(job: Job) -> tuple[Any, ...]:
         table.c.worker == job.worker,
         table.c.attempt == job.attempt,
     )
+
+
+def _moment(written: str) -> datetime:
+    return datetime.fromisoformat(written)
 
 
 def _deleted(connection: Connection, old: tuple[Any, ...]) -> int:

@@ -3,19 +3,19 @@
 import ipaddress
 import os
 import socket
-import sys
-import threading
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval.console import HomeOption, note, opened
+from retrieval.console import HomeOption, opened
 from retrieval.errors import UsageError
 from retrieval.home import Home
+from retrieval.settings import Settings
 
 if TYPE_CHECKING:
     from service.auth import Access
+    from service.logs import Tell
 
 BACKLOG = 128
 
@@ -36,31 +36,40 @@ def serve(
 ) -> None:
     """Answer searches and take documents over HTTP; own the index while running."""
     from service.app import LOOPBACK_HOSTS, create_app
+    from service.ending import Ending
     from service.jobs.beside import worker_beside
+    from service.jobs.working import SHUTDOWN_S
+    from service.logs import logging_as_set
     from service.server import Server
     from service.serving import Serving
 
-    with opened(context, home) as opened_home, listening(host, port) as listener:
+    with (
+        logging_as_set(Settings.from_environment(home=home)) as tell,
+        opened(context, home) as opened_home,
+        listening(host, port) as listener,
+    ):
         bound, taken = listener.getsockname()[:2]
         is_private = _is_loopback(bound)
-        access = _access(opened_home, is_private=is_private, insecure=insecure)
+        access = _access(opened_home, is_private=is_private, insecure=insecure, tell=tell)
         address = f"http://{_for_url(_reachable(host, bound))}:{taken}"
+        ending = Ending(more_s=SHUTDOWN_S if with_worker else 0)
         with Serving(opened_home, address=address) as serving:
             hosts = (*LOOPBACK_HOSTS, _for_url(host)) if is_private else None
-            server = Server(create_app(serving, hosts, access=access), serving)
-            note(f"Tandem answers at {address} (the interface is described at {address}/docs). Ctrl-C ends it.")
+            server = Server(create_app(serving, hosts, access=access), serving, on_exit=ending.begin)
+            tell(f"Tandem answers at {address} (the interface is described at {address}/docs). Ctrl-C ends it.")
             with worker_beside(opened_home.settings) if with_worker else nullcontext():
                 server.run(sockets=[listener])
-    _leave_unfinished_work()
+                serving.stop()  # all is flushed before the worker is waited for, which may take long
+    ending.leave()
 
 
-def _access(home: Home, *, is_private: bool, insecure: bool) -> "Access":
+def _access(home: Home, *, is_private: bool, insecure: bool, tell: "Tell") -> "Access":
     """Tell who may ask: everybody on loopback, unless the settings say otherwise; elsewhere whoever has a key."""
     from service.auth import Access, make_local_token
 
     if insecure or (is_private and not home.settings.auth):
         if not is_private:
-            note("Warning: whoever can reach this address may read, change and delete everything (--insecure).")
+            tell("Warning: whoever can reach this address may read, change and delete everything (--insecure).")
         return Access()
     if not any(not key.is_over for key in home.catalog.keys.list()):
         raise UsageError(
@@ -75,17 +84,6 @@ def _reachable(host: str, bound: str) -> str:
     if bound == "0.0.0.0":  # noqa: S104  # every address of this machine, and so this one
         return "127.0.0.1"
     return "::1" if bound == "::" else host
-
-
-def _leave_unfinished_work() -> None:
-    """End the process here when a request it waited for no longer is still at work, everything being flushed.
-
-    Such a thread is most likely inside the model, whose runtime aborts the process if the interpreter ends around it.
-    """
-    if any(thread.daemon for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
 
 
 def _is_loopback(host: str) -> bool:

@@ -24,6 +24,7 @@ from retrieval.home import Home
 from retrieval.status_line import RECORDS, SEPARATOR, VARIABLE
 from retrieval.types import JsonValue
 from service.jobs.resuming import left_by_earlier_attempts
+from service.logs import about_job
 
 logger = logging.getLogger(__name__)
 
@@ -97,13 +98,20 @@ class Worker:
         if self._stopping.is_set() or (job := self._jobs.take_up(number, self._name)) is None:
             return
         self.done += 1
+        with about_job(job.id):
+            self._carry_out(job)
+
+    def _carry_out(self, job: Job) -> None:
         logger.info("Job %d begins: %s of %s, attempt %d", job.id, job.work.kind, job.work.collection, job.attempt)
+        began = time.monotonic()
         try:
             self._run(job)
         except Exception as error:  # whatever happens with one job, the worker does the next
             logger.exception("Job %d failed.", job.id)
             self._jobs.end(job, JobState.FAILED, error=f"The worker failed: {error}")
-        logger.info("Job %d is %s", job.id, self._jobs.get(job.id).state)
+        took_ms = round((time.monotonic() - began) * 1_000, 1)
+        state = self._jobs.get(job.id).state
+        logger.info("Job %d is %s", job.id, state, extra={"status": state.value, "duration_ms": took_ms})
 
     def _run(self, job: Job) -> None:
         left = left_by_earlier_attempts(self._home, job)
