@@ -36,7 +36,8 @@ from retrieval.types import JsonValue
 
 logger = logging.getLogger(__name__)
 
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+VERSION_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+_VERSION = re.compile(VERSION_PATTERN)
 
 
 class Exporter(Protocol):

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from service.api import collections, documents, jobs, models, operations, reference, search
 from service.api.described import problems
 from service.auth import Access
+from service.ending import AnsweredToTheEnd
 from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, TrustedHosts
 from service.mcp import McpOverHttp
@@ -50,6 +51,7 @@ def create_app(
     add_handlers(app)
     describe_problems(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(AnsweredToTheEnd)
     if hosts is not None:
         app.add_middleware(TrustedHosts, hosts=hosts)
     app.add_middleware(Watched, metrics=app.state.metrics)  # the outermost: it sees every answer

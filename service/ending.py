@@ -1,9 +1,15 @@
 """The end of a service's process: within a stated time, whatever a request is still doing."""
 
+import asyncio
 import logging
 import os
 import sys
 import threading
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.problems import problem_of
+from service.served import Stopping
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +51,29 @@ class Ending:
                 self._within_s,
             )
             _exit()
+
+
+class AnsweredToTheEnd:
+    """Answers 503 to requests that the server's end cuts short, whatever they were doing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; the server cancels its task when it waits no longer."""
+        began = False
+
+        async def told(message: Message) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, told)
+        except asyncio.CancelledError:
+            if began or scope["type"] != "http":
+                raise
+            await problem_of(Stopping())(scope, receive, send)
 
 
 def _exit() -> None:

@@ -30,6 +30,8 @@ TRIAL = "a first query"
 class Stopping(IndexBusy):
     """The service is stopping; changes that are not applied yet are applied when the index is next opened."""
 
+    headers = {"Retry-After": "5"}  # noqa: RUF012  # never changed
+
     def __init__(self) -> None:
         super().__init__("The service is stopping; ask again when it is back.")
 

@@ -105,7 +105,7 @@ class Serving:
 
     def _opened(self, name: str) -> Served:
         collection = self.home.catalog.collections.get(name)
-        self._check_stopping()
+        self.check_stopping()
         return Served(self.home, collection, address=self._address, stopping=self._stopping)
 
     def search(self, name: str, query: Query) -> SearchResult:
@@ -127,7 +127,7 @@ class Serving:
         collection, encoder = self._prepared(name)
         check_analyzer(self.home.catalog, collection)
         pipeline = Pipeline.of(self.home.catalog, collection, encoder, encoder_of=self.home.encoder_of)
-        summary = submit(pipeline, documents, on_commit=self._check_stopping)
+        summary = submit(pipeline, documents, on_commit=self.check_stopping)
         return summary, self._made_searchable(collection)
 
     def delete(self, name: str, ids: Sequence[str]) -> tuple[int, bool]:
@@ -136,9 +136,14 @@ class Serving:
         deleted = delete_documents(self.home.catalog, collection, ids)
         return deleted, self._made_searchable(collection)
 
-    def _check_stopping(self) -> None:
+    def check_stopping(self) -> None:
+        """Raise Stopping when no more long work should be done."""
         if self._stopping.is_set():
             raise Stopping
+
+    def go_on(self, _doing: str, _done: int, _total: int) -> None:
+        """Take how far long work is, and raise Stopping when it should end."""
+        self.check_stopping()
 
     def _prepared(self, name: str) -> tuple[Collection, OnnxEncoder]:
         with self._preparing:  # two first requests must not copy the default model at once

@@ -8,13 +8,15 @@ from indexer.model_uses import uses_of
 from indexer.promotion import promote, rollback
 from indexer.promotion_history import Promotion
 from retrieval.home import Home
+from retrieval.models import VERSION_PATTERN
 from service.api.catalog_schemas import ModelBody, ModelsBody, PromotionRequest, RollbackRequest, SwitchBody
 from service.api.described import problems
 from service.auth import Admin, Reader
+from service.serving import Serving
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 PROBLEMS = problems(400, 404, 409, 413, 422, 503)
-Version = Annotated[str, Path(max_length=160, description="The model's version.")]
+Version = Annotated[str, Path(pattern=f"^{VERSION_PATTERN}$", description="The model's version.")]
 
 
 @router.get("", response_model=ModelsBody, summary="List models")
@@ -45,12 +47,14 @@ def list_models(request: Request, caller: Reader) -> ModelsBody:
 def promote_model(request: Request, caller: Admin, version: Version, body: PromotionRequest) -> SwitchBody:
     """Let a model take over, if a verdict says that it is better; searches go on with the old one until it can.
 
-    This returns when it has, which may take minutes where its vectors are not in the index yet.
+    This returns when it has, which may take minutes where its vectors are not in the index yet. Cut short by the end of
+    the service, the same request goes on where it was.
     """
     caller.check(body.collection)
-    home = _home(request)
-    collection = home.catalog.collections.get(body.collection)
-    done = promote(home, collection, version, force=body.force or None, waive_canary=body.waive_canary or None)
+    serving: Serving = request.app.state.serving
+    collection = serving.home.catalog.collections.get(body.collection)
+    force, waive = body.force or None, body.waive_canary or None
+    done = promote(serving.home, collection, version, force=force, waive_canary=waive, tell=serving.go_on)
     return _switched(body.collection, done)
 
 
@@ -58,8 +62,8 @@ def promote_model(request: Request, caller: Admin, version: Version, body: Promo
 def roll_back(request: Request, caller: Admin, body: RollbackRequest) -> SwitchBody:
     """Go back to the model before the last promotion, at once."""
     caller.check(body.collection)
-    home = _home(request)
-    done = rollback(home, home.catalog.collections.get(body.collection))
+    serving: Serving = request.app.state.serving
+    done = rollback(serving.home, serving.home.catalog.collections.get(body.collection), serving.go_on)
     return _switched(body.collection, done.promotion)
 
 

@@ -66,9 +66,9 @@ def promote_model(request: Request, caller: Admin, form: Form) -> Response:
     """Promote a model on its verdict."""
     version, collection = form.get("version", ""), form.get("collection", "default")
     caller.check(collection)
-    home = serving_of(request).home
+    serving = serving_of(request)
     try:
-        done = promote(home, home.catalog.collections.get(collection), version)
+        done = promote(serving.home, serving.home.catalog.collections.get(collection), version, tell=serving.go_on)
     except TandemError as error:
         return models_page(request, caller, problem=str(error), status=409)
     return models_page(request, caller, done=f"{collection} is searched with {done.after} now.")
@@ -79,9 +79,9 @@ def roll_back(request: Request, caller: Admin, form: Form) -> Response:
     """Go back to the model before the last promotion."""
     collection = form.get("collection", "default")
     caller.check(collection)
-    home = serving_of(request).home
+    serving = serving_of(request)
     try:
-        done = rollback(home, home.catalog.collections.get(collection))
+        done = rollback(serving.home, serving.home.catalog.collections.get(collection), serving.go_on)
     except TandemError as error:
         return models_page(request, caller, problem=str(error), status=409)
     return models_page(request, caller, done=f"{collection} is searched with {done.promotion.after} again.")
