@@ -9,6 +9,7 @@ COMMANDS = {
         "indexer.commands.ingest:ingest",
         "Bring writing into a collection: folders, files, sites, feeds, or documentation of Python packages.",
     ),
+    "sources": ("indexer.commands.sources:sources", "What was ingested, and is ingested again by `tandem nightly`."),
     "status": (
         "indexer.commands.upkeep:status",
         "Say what is here: collections, models, and whether every change is searchable.",

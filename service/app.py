@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from service.api import collections, documents, jobs, models, operations, reference, search
+from service.api import collections, documents, jobs, models, operations, reference, schedules, search
 from service.api.described import problems
 from service.auth import Access
 from service.ending import AnsweredToTheEnd
@@ -60,6 +60,7 @@ def create_app(
     app.include_router(collections.router)
     app.include_router(models.router)
     app.include_router(jobs.router)
+    app.include_router(schedules.router)
     app.include_router(operations.router)
     app.include_router(reference.router)
     app.include_router(pages.router)

@@ -39,9 +39,13 @@ class Caller:
     name: str
     key: Key | None = None
 
+    def has(self, scope: Scope) -> bool:
+        """Return whether it may do what a scope is for."""
+        return self.key is None or self.key.allows(scope)
+
     def needs(self, scope: Scope) -> None:
         """Raise Forbidden where the key does not have a scope."""
-        if self.key and not self.key.allows(scope):
+        if self.key and not self.has(scope):
             raise Forbidden(f"This needs the scope {scope}; the key {self.name!r} has {', '.join(self.key.scopes)}.")
 
     def check(self, collection: str) -> None:

@@ -72,6 +72,12 @@ add_lazily(
 )
 add_lazily(
     app,
+    "schedules",
+    "service.commands.schedules:schedules",
+    help="Work that is asked for again and again, such as every night; `tandem worker` does it.",
+)
+add_lazily(
+    app,
     "worker",
     "service.commands.worker:worker",
     help="Do the jobs that were asked for, one at a time, until Ctrl-C; a job that is stopped so goes on later.",

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from indexer.permission import PromotionRefused
 from retrieval.catalog.job import SameJob
+from retrieval.catalog.schedules import SameSchedule
 from retrieval.errors import CatalogError, IndexBusy, ModelError, NotFound, TandemError, UsageError
 from retrieval.types import JsonValue
 from service.errors import Forbidden, TooManyRequests, Unauthorized
@@ -27,6 +28,7 @@ STATUSES: tuple[tuple[type[TandemError], HTTPStatus], ...] = (
     (Forbidden, HTTPStatus.FORBIDDEN),
     (TooManyRequests, HTTPStatus.TOO_MANY_REQUESTS),
     (SameJob, HTTPStatus.CONFLICT),
+    (SameSchedule, HTTPStatus.CONFLICT),
     (PromotionRefused, HTTPStatus.CONFLICT),
     (UsageError, HTTPStatus.BAD_REQUEST),
     (NotFound, HTTPStatus.NOT_FOUND),

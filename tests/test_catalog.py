@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+import retrieval.catalog.schema_recurring  # noqa: F401  # its tables belong to the metadata
 from retrieval.catalog import (
     Batch,
     Catalog,

@@ -36,6 +36,11 @@ COMMANDS = (
         "Fine-tune the embedding model on pairs of the collection, and say whether it is worth it.",
     ),
     (
+        "nightly",
+        "trainer.commands.nightly:nightly",
+        "Ingest a collection's sources again, train if enough is new, and promote what proves better.",
+    ),
+    (
         "finetune",
         "trainer.commands.finetune:finetune",
         "Fine-tune on an exported training set, on a machine that needs no catalog.",

@@ -25,6 +25,7 @@ from trainer.training.canary_sets import ask_canary
 from trainer.training.findings import Choice, TrainingReport
 from trainer.training.keeping import keep_verdict
 from trainer.training.learning_curve import CurvePoint
+from trainer.training.material import material_of, read_material, write_material
 from trainer.training.plan import Plan
 from trainer.training.preparation import Preparation, Prepared
 from trainer.training.run import TrainingRun
@@ -41,11 +42,14 @@ def train(home: Home, collection: Collection, run: TrainingRun, telling: Telling
     if plan.collection_id not in (0, collection.id):
         run.give_up()
         raise UsageError(f"The training of {collection.name!r} was of a collection that is gone; begin a new one.")
+    if not run.material.exists():
+        write_material(run.material, material_of(home.catalog, collection))
     judged = EvaluationSet.of(home.catalog.judgments.get(collection, plan.judgments), plan.judgments)
     found = _Training(home, collection, judged, plan, run, telling or Telling()).to_the_end()
     run.report.write_text(training_html(found), encoding="utf-8")
     body = json.dumps(training_json(found), ensure_ascii=False, indent=2)
     run.report.with_suffix(".json").write_text(body + "\n", encoding="utf-8")
+    home.catalog.trainings.keep(collection, found.verdict, read_material(run.material))
     run.finish()
     return found
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Annotated
@@ -15,8 +15,9 @@ from indexer.pipeline import Pipeline, pipeline_settings
 from indexer.plan import Plans, make_plans
 from indexer.progress import described, duration
 from indexer.reindex import check_analyzer
-from indexer.sources import Problem, Source, SourceOptions, open_source
+from indexer.sources import Problem, Source, SourceOptions, lasting, open_source
 from retrieval.catalog import Collection, CollectionConfig
+from retrieval.catalog.sources import KeptOptions
 from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, note, opened, print_json, print_line
 from retrieval.encoder import plain_tokenizer_json
 from retrieval.errors import IndexBusy, UsageError
@@ -57,25 +58,47 @@ def ingest(
             allow_private=allow_private,
             id_prefix=id_prefix,
         )
-        found = [source for location in sources for source in open_source(location, options)]
+        found = {location: open_source(location, options) for location in sources}
         if dry_run:
-            plans = _planned(opened_home, collection, found, options)
+            plans = planned(opened_home, collection, _flat(found), options)
             _print_plan(plans, as_json)
             problems: Sequence[Problem] = plans.problems
         else:
-            target, encoder = opened_home.prepared(collection)
-            pipeline = Pipeline.of(opened_home.catalog, target, encoder, encoder_of=opened_home.encoder_of)
-            check_analyzer(opened_home.catalog, target)
-            with ExitStack() as stack:
-                index = _Index(opened_home, target, stack)
-                run = _run(Ingest(pipeline, found, options, on_commit=index.apply), prune=prune)
-                index.finish()
-            _print_summary(run.summary, as_json)
-            problems = run.summary.problems
+            summary = bring_in(opened_home, collection, found, options, prune=prune)
+            _print_summary(summary, as_json)
+            problems = summary.problems
         raise typer.Exit(0 if all(problem.skipped for problem in problems) else 1)
 
 
-def _planned(home: Home, name: str, sources: Sequence[Source], options: SourceOptions) -> Plans:
+def bring_in(
+    home: Home, name: str, found: Mapping[str, Sequence[Source]], options: SourceOptions, *, prune: bool
+) -> Summary:
+    """Ingest sources into a collection, made if it is not there, and tell on stderr how far it is.
+
+    `found` has the sources by what a person called them, which is kept, to be ingested again; not so where a source
+    could not even be listed.
+    """
+    target, encoder = home.prepared(name)
+    pipeline = Pipeline.of(home.catalog, target, encoder, encoder_of=home.encoder_of)
+    check_analyzer(home.catalog, target)
+    with ExitStack() as stack:
+        index = _Index(home, target, stack)
+        run = _run(Ingest(pipeline, _flat(found), options, on_commit=index.apply), prune=prune)
+        index.finish()
+    kept = KeptOptions(
+        options.format, prune, options.base_url, options.id_prefix, options.metadata, options.allow_private
+    )
+    listed = {plan.source.root for plan in run.plans}
+    whole = [location for location, opened in found.items() if all(source.root in listed for source in opened)]
+    home.catalog.sources.keep(target, map(lasting, whole), kept)
+    return run.summary
+
+
+def _flat(found: Mapping[str, Sequence[Source]]) -> list[Source]:
+    return [source for sources in found.values() for source in sources]
+
+
+def planned(home: Home, name: str, sources: Sequence[Source], options: SourceOptions) -> Plans:
     """Plan without making the collection or loading its model; of a collection that is not there, all is new."""
     known = {collection.name: collection for collection in home.catalog.collections.list()}
     target = known.get(name, Collection(0, name, CollectionConfig(), ""))

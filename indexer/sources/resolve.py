@@ -28,6 +28,12 @@ def open_source(location: str, options: SourceOptions) -> list[Source]:
         raise UsageError(f"{location!r} cannot be looked at ({error}).") from None
 
 
+def lasting(location: str) -> str:
+    """Return what names the same source from any folder: a path as an absolute one, everything else as it is."""
+    scheme = location.partition(":")[0].lower()
+    return location if scheme in ("pydoc", "http", "https") else str(Path(location).expanduser().absolute())
+
+
 def _opened(path: Path, options: SourceOptions) -> Source:
     from indexer.sources.folder import FileSource, FolderSource
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from retrieval.catalog.keys import Keys
     from retrieval.catalog.pairs import Pairs
     from retrieval.catalog.runs import Runs
+    from retrieval.catalog.schedules import Schedules
+    from retrieval.catalog.sources import Sources
+    from retrieval.catalog.trainings import Trainings
     from retrieval.catalog.verdicts import Verdicts
 
 
@@ -77,6 +80,27 @@ class Catalog:
         from retrieval.catalog.keys import Keys
 
         return Keys(self.database)
+
+    @cached_property
+    def sources(self) -> "Sources":
+        """What was ingested, to be ingested again; loaded when first asked for."""
+        from retrieval.catalog.sources import Sources
+
+        return Sources(self.database)
+
+    @cached_property
+    def trainings(self) -> "Trainings":
+        """What the last training of each collection saw; loaded when first asked for."""
+        from retrieval.catalog.trainings import Trainings
+
+        return Trainings(self.database)
+
+    @cached_property
+    def schedules(self) -> "Schedules":
+        """Work that is asked for again and again; loaded when first asked for."""
+        from retrieval.catalog.schedules import Schedules
+
+        return Schedules(self.database)
 
     @classmethod
     def open(cls, url: str) -> "Catalog":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from retrieval.catalog import schema
 from retrieval.catalog.database import Database, now
 from retrieval.catalog.job import Ended, Job, JobState, Line, Listed, SameJob, Work
+from retrieval.catalog.rows import insert_for
 from retrieval.errors import NotFound, UsageError
 from retrieval.types import JsonValue
 
@@ -25,36 +27,14 @@ class Jobs:
 
     def submit(self, work: Work, *, made_by: str) -> Job:
         """Queue work; raises SameJob where the same waits or runs already."""
-        row = {
-            "kind": work.kind,
-            "collection": work.collection,
-            "parameters": dict(work.parameters),
-            "active_key": work.key,
-            "state": JobState.QUEUED,
-            "progress": {},
-            "result": None,
-            "error": "",
-            "attempt": 0,
-            "made_by": made_by,
-            "worker": "",
-            "is_cancelled": 0,
-            "made_at": now(),
-            "started_at": "",
-            "ended_at": "",
-            "beat_at": 0.0,
-        }
-        table = schema.jobs
         with self._database.write() as connection:
-            same = connection.execute(select(table.c.id).where(table.c.active_key == work.key)).scalar()
-            if same is None:
-                made = connection.execute(insert(table).values(row)).inserted_primary_key
-        if same is not None:
+            asked = queued(connection, work, made_by=made_by)
+        if not asked.is_new:
             raise SameJob(
-                f"Job {same} does the same already ({work.kind} of {work.collection!r}); follow it: "
-                f"`tandem jobs show {same}`, or cancel it first: `tandem jobs cancel {same}`."
+                f"Job {asked.id} does the same already ({work.kind} of {work.collection!r}); follow it: "
+                f"`tandem jobs show {asked.id}`, or cancel it first: `tandem jobs cancel {asked.id}`."
             )
-        assert made is not None  # noqa: S101  # an INSERT of one row has a key
-        return self.get(int(made[0]))
+        return self.get(asked.id)
 
     def get(self, job: int) -> Job:
         """Return a job; raises NotFound."""
@@ -208,6 +188,42 @@ class Jobs:
             statement = statement.where(table.c.id < listed.before)
         with self._database.read() as connection:
             return [Job.of(row) for row in connection.execute(statement)]
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The job that does some work, and whether it was queued just now."""
+
+    id: int
+    is_new: bool
+
+
+def queued(connection: Connection, work: Work, *, made_by: str) -> Queued:
+    """Queue work in a transaction, unless the same waits or runs."""
+    row = {
+        "kind": work.kind,
+        "collection": work.collection,
+        "parameters": dict(work.parameters),
+        "active_key": work.key,
+        "state": JobState.QUEUED,
+        "progress": {},
+        "result": None,
+        "error": "",
+        "attempt": 0,
+        "made_by": made_by,
+        "worker": "",
+        "is_cancelled": 0,
+        "made_at": now(),
+        "started_at": "",
+        "ended_at": "",
+        "beat_at": 0.0,
+    }
+    table = schema.jobs
+    # A conflict, and no look beforehand: on a server, another transaction may queue the same in between.
+    statement = insert_for(connection, table).values(row).on_conflict_do_nothing(index_elements=[table.c.active_key])
+    is_new = bool(connection.execute(statement).rowcount)
+    same = select(table.c.id).where(table.c.active_key == work.key)
+    return Queued(connection.execute(same).scalar_one(), is_new)
 
 
 def _mine(job: Job) -> tuple[Any, ...]:

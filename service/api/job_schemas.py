@@ -8,7 +8,7 @@ from retrieval.catalog.job import JobState
 from service.api.schemas import CollectionName, Strict
 from service.jobs.kinds import KINDS
 
-KindName = Literal["ingest", "reindex", "embed", "evaluate", "compare", "train", "audit"]
+KindName = Literal["ingest", "reindex", "embed", "evaluate", "compare", "train", "nightly", "audit"]
 ABOUT_KINDS = " ".join(f"{kind.name}: {kind.about}" for kind in KINDS.values())
 
 

@@ -24,7 +24,7 @@ from service.serving import Serving
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 LOOK_S = 0.5
 LINES_AT_ONCE = 1_000
-CHANGE_WHAT_IS_SEARCHED = ("train", "reindex")
+CHANGE_WHAT_IS_SEARCHED = ("train", "nightly", "reindex")
 """Kinds that need the scope admin: they take the machine for hours, or change more than documents."""
 JobId = Annotated[int, Path(ge=1, lt=2**63, description="The job's number.")]
 

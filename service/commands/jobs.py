@@ -36,7 +36,7 @@ jobs = typer.Typer(
 def submit(
     context: typer.Context,
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="ingest, reindex, embed, evaluate, compare, train, audit.")
+        str, typer.Argument(metavar="KIND", help="ingest, reindex, embed, evaluate, compare, train, nightly, audit.")
     ],
     parameters: Annotated[
         list[str] | None,
@@ -51,7 +51,7 @@ def submit(
     from service.jobs.announcing import JobQueue
     from service.jobs.kinds import work_of
 
-    told = _told(parameters or [])
+    told = told_by(parameters or [])
     with opened(context, home) as opened_home:
         job = JobQueue(opened_home).submit(work_of(kind, collection, told), made_by=MADE_BY)
         if follow:
@@ -129,7 +129,8 @@ def resume(context: typer.Context, job: JobArgument, home: HomeOption = None, as
     _show(found, as_json=as_json)
 
 
-def _told(parameters: list[str]) -> dict[str, Any]:
+def told_by(parameters: list[str]) -> dict[str, Any]:
+    """Return what NAME=VALUE words tell; raises UsageError for another word."""
     told: dict[str, Any] = {}
     for written in parameters:
         name, separator, value = written.partition("=")

@@ -86,12 +86,11 @@ class CompareParameters(Parameters):
         return [*_options(self, without=("a", "b")), "--", self.a, self.b]
 
 
-class TrainParameters(Parameters):
-    """How to train, as `tandem train` takes it."""
+class HowToTrain(Parameters):
+    """How to train, and what judges it."""
 
     method: Literal["full", "lora", "adapter"] | None = None
     judgments: Text | None = None
-    sources: Text | None = None
     max_pairs: Positive | None = None
     budget: Annotated[float | None, Field(ge=0, le=100_000, description="Minutes.")] = None
     curve: bool | None = None
@@ -104,7 +103,21 @@ class TrainParameters(Parameters):
     seed: Annotated[int | None, Field(ge=0, lt=2**32)] = None
     canary: Text | None = None
     minimum_effect: Annotated[float | None, Field(ge=0, le=0.5)] = None
+
+
+class TrainParameters(HowToTrain):
+    """How to train, as `tandem train` takes it."""
+
+    sources: Text | None = None
     promote: bool = False
+
+
+class NightlyParameters(HowToTrain):
+    """When and how to train, as `tandem nightly` takes it."""
+
+    min_new: Positive | None = None
+    pair_sources: Text | None = None
+    promote: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,7 @@ KINDS = {
         Kind("evaluate", ("evaluate",), EvaluateParameters, "Measure arms by judged queries."),
         Kind("compare", ("compare",), CompareParameters, "Say whether one arm is better than another."),
         Kind("train", ("train",), TrainParameters, "Fine-tune the model, and say if it is worth it."),
+        Kind("nightly", ("nightly",), NightlyParameters, "Ingest the sources again, and train if enough is new."),
         Kind("audit", ("audit",), NoParameters, "Report what to clean in the writing."),
     )
 }

@@ -18,12 +18,15 @@ class Left:
 
 
 def left_by_earlier_attempts(home: Home, job: Job) -> Left:
-    """Return how a job goes on. A training that this job began is resumed; every other command is simply run again."""
+    """Return how a job goes on. A training that this job began is resumed; every other command is simply run again.
+
+    So is a nightly, which knows itself by the job's number what it has begun.
+    """
     whole = command_of(job.work)
-    if job.work.kind != "train":
+    if job.work.kind not in ("train", "nightly"):
         return Left(whole)
     whole.append(f"--job={job.id}")
-    if job.attempt == 1:
+    if job.attempt == 1 or job.work.kind == "nightly":
         return Left(whole)
     from trainer.training.run import TrainingRun
 

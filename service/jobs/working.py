@@ -14,6 +14,7 @@ from retrieval.home import Home
 from service.jobs.announcing import task_of
 from service.jobs.carrying_out import Worker
 from service.jobs.queueing import open_queue
+from service.jobs.scheduling import submit_due
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +75,11 @@ def forget_old(home: Home) -> None:
 
 
 def look_after(home: Home, *, announce: Callable[[Job], object] = lambda _: None) -> None:
-    """Give silent jobs back, or up after several attempts, and announce those that wait.
+    """Ask for what schedules want by now, give silent jobs back, or up after several attempts, announce what waits.
 
     A job that waits may have lost its announcement; one too many does no harm.
     """
+    submit_due(home)
     jobs = home.catalog.jobs
     for job in jobs.silent(SILENT_S):
         if job.is_cancelled:

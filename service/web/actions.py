@@ -1,4 +1,4 @@
-"""What the page's forms do: ask for jobs, cancel and resume them, promote, roll back, sign in and out."""
+"""What the page's forms do: ask for jobs, cancel and resume them, schedules, promote, roll back, sign in and out."""
 
 from pathlib import Path
 
@@ -8,11 +8,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from indexer.promotion import promote, rollback
 from retrieval.errors import NotFound, TandemError
 from service.api.jobs import ReadJob
+from service.api.schedules import OwnSchedule
 from service.auth import COOKIE, Access, Admin
 from service.jobs.announcing import JobQueue
 from service.jobs.kinds import work_of
+from service.jobs.scheduling import switch_schedule
 from service.web.forms import Form
-from service.web.pages import catalog_of, job_page, jobs_page, models_page, serving_of
+from service.web.pages import TRAIN, catalog_of, job_page, jobs_page, models_page, serving_of
 from service.web.rendering import HEADERS, page
 
 router = APIRouter(include_in_schema=False)
@@ -24,7 +26,7 @@ REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; s
 def submit(request: Request, caller: Admin, form: Form) -> Response:
     """Ask for a job."""
     kind, collection = form.get("kind", ""), form.get("collection", "default")
-    told = {"promote": True} if kind == "train" and form.get("promote") else {}
+    told = {"promote": bool(form.get("promote"))} if kind in TRAIN else {}
     caller.check(collection)
     queue: JobQueue = request.app.state.queue
     try:
@@ -48,6 +50,22 @@ def change(request: Request, _caller: Admin, _form: Form, job: ReadJob, what: st
     except TandemError as error:
         return job_page(request, job, problem=str(error), status=409)
     return _to(f"/jobs/{job.id}")
+
+
+@router.post("/schedules/{schedule}/{what}")
+def change_schedule(request: Request, caller: Admin, _form: Form, schedule: OwnSchedule, what: str) -> Response:
+    """Let a schedule rest or go on, or remove it."""
+    home = serving_of(request).home
+    try:
+        if what == "remove":
+            home.catalog.schedules.remove(schedule.id)
+        elif what in ("enable", "disable"):
+            switch_schedule(home, schedule.id, is_enabled=what == "enable")
+        else:
+            raise NotFound(f"A schedule is enabled, disabled or removed, not {what[:20]!r}.")
+    except TandemError as error:
+        return jobs_page(request, caller, problem=str(error), status=409)
+    return _to("/jobs")
 
 
 @router.get("/jobs/{job}/report")

@@ -13,6 +13,7 @@ from indexer.documents import document_json
 from indexer.model_uses import uses_of
 from retrieval.catalog import Catalog
 from retrieval.catalog.job import Job, Listed
+from retrieval.catalog.keys import Scope
 from retrieval.errors import TandemError
 from retrieval.filter_parsing import parse_where
 from retrieval.query import MAX_K, MAX_QUERY_CHARS
@@ -28,6 +29,8 @@ from service.web.rendering import ASSETS, HEADERS, STATIC, asset, page
 router = APIRouter(include_in_schema=False)
 LISTED = 100
 SHOWN_LINES = 2_000
+TRAIN = ("train", "nightly")
+"""Kinds of jobs that leave the report of a training."""
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
 
@@ -156,8 +159,15 @@ def jobs(request: Request, caller: Reader) -> Response:
 def jobs_page(request: Request, caller: Caller, *, problem: str = "", status: int = 200) -> Response:
     """Return the page of jobs, with what went wrong."""
     catalog = catalog_of(request)
-    found = catalog.jobs.list(Listed(collection=caller.only, limit=LISTED))
-    return page(request, "jobs.html", status=status, jobs=found, collections=visible(catalog, caller), problem=problem)
+    return page(
+        request,
+        "jobs.html",
+        status=status,
+        jobs=catalog.jobs.list(Listed(collection=caller.only, limit=LISTED)),
+        schedules=catalog.schedules.list(caller.only) if caller.has(Scope.ADMIN) else [],
+        collections=visible(catalog, caller),
+        problem=problem,
+    )
 
 
 @router.get("/jobs/{job}")
@@ -169,7 +179,7 @@ def show_job(request: Request, job: ReadJob) -> Response:
 def job_page(request: Request, found: Job, *, problem: str = "", status: int = 200) -> Response:
     """Return the page of a job, with what went wrong."""
     lines = catalog_of(request).jobs.lines(found.id, limit=SHOWN_LINES)
-    has_report = found.work.kind == "train" and isinstance(found.result, dict) and "report" in found.result
+    has_report = found.work.kind in TRAIN and isinstance(found.result, dict) and bool(found.result.get("report"))
     return page(
         request,
         "job.html",

@@ -25,13 +25,18 @@ from retrieval.types import JsonValue
 from trainer.commands.asked import JudgmentsOption
 from trainer.commands.reports import check_report, write_report
 from trainer.commands.training_options import (
+    BUDGET_MINUTES,
     BatchOption,
+    BudgetOption,
+    CanaryOption,
+    CurveOption,
     EpochsOption,
     HowToTrain,
     Limits,
     MatryoshkaOption,
     MaxPairsOption,
     MethodOption,
+    MinimumEffectOption,
     NegativesOption,
     RateOption,
     SeedOption,
@@ -53,12 +58,8 @@ def train(
     judgments: JudgmentsOption = None,
     sources: SourcesOption = "",
     max_pairs: MaxPairsOption = None,
-    budget: Annotated[
-        float, typer.Option(min=0, metavar="MINUTES", help="Take only so many pairs that tuning ends within; 0: all.")
-    ] = 60.0,
-    curve: Annotated[
-        bool, typer.Option("--curve/--no-curve", help="Tune on a quarter and on half of the pairs too.")
-    ] = True,
+    budget: BudgetOption = BUDGET_MINUTES,
+    curve: CurveOption = True,
     epochs: EpochsOption = None,
     learning_rate: RateOption = None,
     batch_size: BatchOption = None,
@@ -66,16 +67,8 @@ def train(
     temperature: TemperatureOption = None,
     matryoshka: MatryoshkaOption = "",
     seed: SeedOption = 0,
-    canary: Annotated[
-        str,
-        typer.Option(
-            metavar="[COLLECTION/]NAME",
-            help="A judgment set of general queries; none asks nothing. [queries mined from Python's documentation]",
-        ),
-    ] = "",
-    minimum_effect: Annotated[
-        float, typer.Option(min=0.0, max=0.5, help="The least difference of nDCG@10 worth having.")
-    ] = MINIMUM_EFFECT,
+    canary: CanaryOption = "",
+    minimum_effect: MinimumEffectOption = MINIMUM_EFFECT,
     promote: Annotated[bool, typer.Option("--promote", help="Promote the tuned model if its verdict allows.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be trained on, and how long it takes.")
@@ -107,7 +100,7 @@ def train(
         body = _body(found, page)
         if report is not None:
             write_report(report, page.read_text(encoding="utf-8"), body)
-        refused = _promote(opened_home, target, found, body) if promote else None
+        refused = _promoted(opened_home, target, body) if promote else None
     if as_json:
         print_json(body)
     else:
@@ -124,7 +117,7 @@ def _begun(
 
     _, name = judged_by(home, collection, judgments)
     plan = how.plan(home, collection, name, limits)
-    _check_canary(home, collection, limits.canary)
+    check_canary(home, collection, limits.canary)
     with alone(home.settings, collection.name):
         run = TrainingRun.begin(home.settings, collection.name, plan.record(), job=job)
         return _carried_out(home, collection, run)
@@ -143,7 +136,7 @@ def _resumed(home: Home, collection: Collection) -> "tuple[TrainingReport, Path]
         return _carried_out(home, collection, run)
 
 
-def _check_canary(home: Home, collection: Collection, name: str) -> None:
+def check_canary(home: Home, collection: Collection, name: str) -> None:
     """Raise NotFound for a canary that is not there before anything is trained."""
     from trainer.training.canary_sets import NONE, canary_set
 
@@ -165,7 +158,7 @@ def _foretell(
     from trainer.training.forecast import forecast
 
     judged, name = judged_by(home, collection, judgments)
-    _check_canary(home, collection, limits.canary)
+    check_canary(home, collection, limits.canary)
     with told() as telling:
         found = forecast(home, collection, judged, how.plan(home, collection, name, limits), telling)
     if as_json:
@@ -179,21 +172,10 @@ def _foretell(
     print_line(f"About {duration(sum(found.seconds.values()))}: {took}; the evaluation comes on top.")
 
 
-def _promote(
-    home: Home, collection: Collection, found: "TrainingReport", body: dict[str, JsonValue]
-) -> TandemError | None:
-    """Promote what may be, and say so in the body; return what refused it, which must not cost the report."""
-    from indexer.promotion import promote
+def _promoted(home: Home, collection: Collection, body: dict[str, JsonValue]) -> TandemError | None:
+    from trainer.training.promoting import promoted
 
-    body["promoted"] = None
-    if not found.may_be_promoted:
-        return None
-    note(f"Promoting {found.version}")
-    try:
-        body["promoted"] = asdict(promote(home, collection, found.version))
-    except TandemError as error:
-        return error
-    return None
+    return promoted(home, collection, body, note)
 
 
 def _body(found: "TrainingReport", page: Path) -> dict[str, JsonValue]:

@@ -45,8 +45,27 @@ MatryoshkaOption = Annotated[
     str,
     typer.Option("--matryoshka", metavar="SIZE,...", help="Let the first so many dimensions serve by themselves too."),
 ]
+BudgetOption = Annotated[
+    float,
+    typer.Option("--budget", min=0, metavar="MINUTES", help="Take only so many pairs that tuning ends within; 0: all."),
+]
+CurveOption = Annotated[
+    bool, typer.Option("--curve/--no-curve", help="Tune on a quarter and on half of the pairs too.")
+]
+CanaryOption = Annotated[
+    str,
+    typer.Option(
+        "--canary",
+        metavar="[COLLECTION/]NAME",
+        help="A judgment set of general queries; none asks nothing. [queries mined from Python's documentation]",
+    ),
+]
+MinimumEffectOption = Annotated[
+    float, typer.Option("--minimum-effect", min=0.0, max=0.5, help="The least difference of nDCG@10 worth having.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Decides splits, batches and samples.")]
 
+BUDGET_MINUTES = 60.0
 NO_JUDGMENTS = (
     "Collection {name!r} has no judged queries, and nothing is trained that nobody could judge. Bring queries with the "
     "documents that answer them: `tandem judgments import --queries FILE --qrels FILE -c {name}`; or make some of the "

@@ -2,6 +2,7 @@
 
     training/COLLECTION/RUN/
         run.json     the plan, and what was decided on the way: written whole, or not at all
+        material.json, what there was to train on, as digests
         set/         the training set
         share-50/    what half of the pairs gave, for the learning curve
         tuned/       the tuned model, until it is a version
@@ -72,6 +73,11 @@ class TrainingRun:
     def number(self) -> int:
         """The training's number among those of its collection."""
         return int(self.path.name)
+
+    @property
+    def material(self) -> Path:
+        """Where digests of what there was to train on are."""
+        return self.path / "material.json"
 
     @property
     def training_set(self) -> Path:

@@ -1,0 +1,28 @@
+"""Promote what a training gave, if its verdict allows."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from indexer.promotion import promote
+from retrieval.catalog import Collection
+from retrieval.errors import TandemError
+from retrieval.home import Home
+from retrieval.types import JsonValue
+
+
+def promoted(
+    home: Home, collection: Collection, body: dict[str, JsonValue], step: Callable[[str], None]
+) -> TandemError | None:
+    """Promote what a training's report says may be, and add to the report that it was.
+
+    Return what refused it, which must not cost the report.
+    """
+    body["promoted"] = None
+    if not body["may_be_promoted"]:
+        return None
+    step(f"Promoting {body['version']}")
+    try:
+        body["promoted"] = asdict(promote(home, collection, body["version"]))
+    except TandemError as error:
+        return error
+    return None
