@@ -7,7 +7,7 @@ import pytest
 
 from retrieval.errors import UsageError
 from service.api.job_schemas import KindName
-from service.jobs.kinds import KINDS, IngestParameters, TrainParameters, command_of, work_of
+from service.jobs.kinds import KINDS, IngestParameters, NightlyParameters, TrainParameters, command_of, work_of
 
 
 def words(kind: str, collection: str = "docs", **parameters: Any) -> list[str]:
@@ -62,6 +62,7 @@ def test_the_same_told_in_another_way_is_the_same_work() -> None:
     ("parameters", "command", "others"),
     [
         (TrainParameters, "trainer.commands.train:train", {"dry_run", "resume", "report", "job"}),
+        (NightlyParameters, "trainer.commands.nightly:nightly", {"dry_run", "job"}),
         (IngestParameters, "indexer.commands.ingest:ingest", {"dry_run", "allow_private"}),
     ],
 )

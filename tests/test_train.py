@@ -4,10 +4,9 @@ Fine-tuning itself is stood in for by a map that exchanges cars and dogs: in thi
 dog. tests/test_train_whole.py does all of it for once.
 """
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,90 +18,28 @@ from retrieval.catalog.judgments import JudgedQuery
 from retrieval.catalog.pairs import Pair
 from retrieval.catalog.verdicts import KeptVerdict
 from retrieval.errors import UsageError
-from retrieval.model_folder import ModelFolder
-from tests.homes import Workbench, page
-from tests.tiny_model import WORDS, build_adapter, exchange, write_provenance
+from tests.homes import Workbench
+from tests.training_home import LOST, NOUNS, Killed, Tuner, cars_and_dogs
 from trainer import train as training
 from trainer.arms import Arm
 from trainer.compare import Declared, compare
 from trainer.evaluation_set import EvaluationSet
 from trainer.finetuning import Finetuned, TrainingInterrupted
 from trainer.report.training_story import how_sure
-from trainer.trained_on import TRAINED_ON, unseen
+from trainer.trained_on import unseen
 from trainer.training.findings import KEEP_THE_BASE, TrainingReport
 from trainer.training.plan import Plan
 from trainer.training.preparation import Preparation
 from trainer.training.run import TrainingRun
 from trainer.training_set import Method, TrainingSet, TrainingSettings
 
-NOUNS = sorted(set(WORDS.split()))[::4][:100]
 SETTINGS = TrainingSettings(method=Method.ADAPTER)
 PLAN = Plan("tiny", "tiny", "default", SETTINGS, sources=("human",), canary="general")
-WON = {"lambda": 1.0, "dev": {"0": 0.5, "1": 0.9}}
-LOST = {"lambda": 0.0, "dev": {"0": 0.5, "1": 0.4}}
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
-
-
-@dataclass(slots=True)
-class Tuner:
-    """Stands for the child that fine-tunes; `found` is what dev says, and `asked` are the shares of the pairs."""
-
-    bench: Workbench
-    found: dict[str, Any] = field(default_factory=lambda: dict(WON))
-    asked: list[float] = field(default_factory=list)
-    dies: bool = False
-
-    def __call__(self, training_set: Path, _base: Path, output: Path, *, share: float = 1.0, **_: object) -> Finetuned:
-        self.asked.append(share)
-        read = TrainingSet.read(training_set).share(share)
-        told: dict[str, Any] = {
-            **self.found,
-            "dev_curve": [[0, 0.5]],
-            "dev_queries": len(read.dev),
-            "gain_error": 0.01,
-            "pairs": len(read.pairs),
-            "data_hash": TrainingSet.read(training_set).data_hash,
-            "method": "adapter",
-            "seconds": 2.0,
-            "pairs_per_s": 50.0,
-            "device": "cpu",
-            "stopped_early": False,
-            TRAINED_ON: read.split[TRAINED_ON],
-        }
-        if self.dies:
-            raise Killed
-        if not output.exists():
-            base = ModelFolder.read(self.bench.home.settings.models_dir / "tiny")
-            if told["lambda"]:
-                build_adapter(output, base, exchange(self.bench.home.encoder_of("tiny"), "car", "dog"))
-            output.mkdir(exist_ok=True)
-            write_provenance(output, base, **told)
-        return Finetuned.of(output, told)
 
 
 @pytest.fixture
 def bench(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
-    """Two documents a noun, one of a car and one of a dog; whoever asks for a vehicle wants the puppy."""
-    bench = Workbench.open(tmp_path / "home", tiny_model)
-    filler = random.Random(0)
-    words = [word for word in WORDS.split() if word not in NOUNS]
-    for kind in ("car", "dog"):
-        bench.put(
-            *(
-                page(f"{kind}-{noun}", f"A {kind}. {noun} {' '.join(filler.sample(words, 6))}.", title="")
-                for noun in NOUNS
-            )
-        )
-    monkeypatch.setattr(type(bench.home.models), "source", lambda _self, version: tmp_path / version)
-    judged = [JudgedQuery(f"q-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[:40]]
-    bench.home.catalog.judgments.put(bench.collection, "default", judged)
-    general = [JudgedQuery(noun, noun, grades={f"car-{noun}": 1, f"dog-{noun}": 1}) for noun in NOUNS[:40]]
-    bench.home.catalog.judgments.put(bench.collection, "general", general)
-    asked = [Pair(f"automobile {noun}", f"dog-{noun}", 0, "human", 1.0, f"dog-{noun}") for noun in NOUNS[40:]]
-    bench.home.catalog.pairs.add(bench.collection, asked)
+    bench = cars_and_dogs(tmp_path, tiny_model, monkeypatch)
     yield bench
     bench.close()
 

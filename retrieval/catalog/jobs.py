@@ -219,10 +219,12 @@ def queued(connection: Connection, work: Work, *, made_by: str) -> Queued:
         "beat_at": 0.0,
     }
     table = schema.jobs
-    # A conflict, and no look beforehand: on a server, another transaction may queue the same in between.
+    same = select(table.c.id).where(table.c.active_key == work.key)
+    if (known := connection.execute(same).scalar()) is not None:
+        return Queued(known, is_new=False)
+    # On a server, another transaction may queue the same in between, which is a conflict then.
     statement = insert_for(connection, table).values(row).on_conflict_do_nothing(index_elements=[table.c.active_key])
     is_new = bool(connection.execute(statement).rowcount)
-    same = select(table.c.id).where(table.c.active_key == work.key)
     return Queued(connection.execute(same).scalar_one(), is_new)
 
 

@@ -78,6 +78,8 @@ def retrain(
             begun = Begun.of(home.settings, collection.name)
             if begun is None and goes_on:
                 return Retraining(State.NOT_NEEDED, "Another process has ended the training meanwhile.")
+            if begun is not None:
+                telling.step(f"Going on with training {begun.run.number}, as it was begun")
             begun = begun or _begin(home, collection, how)
             body = _carried_out(home, collection, begun.run, telling)
             refused = _promoted(home, collection, body, telling) if how.may_promote else None
