@@ -16,7 +16,8 @@ from retrieval.catalog import Collection
 from retrieval.catalog.job import Job
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.catalog.pairs import Pair
-from retrieval.errors import ModelError, TandemError
+from retrieval.catalog.sources import KeptOptions
+from retrieval.errors import ModelError, TandemError, UsageError
 from retrieval.home import Home
 from service.jobs.kinds import work_of
 from service.jobs.resuming import Left, left_by_earlier_attempts
@@ -42,15 +43,18 @@ BODY = {
 
 @dataclass
 class Trainings:
-    """Stands for trainings; `raises` is what happens in the next one instead."""
+    """Stands for trainings; `raises` is what happens in the next one instead, which may give its run up."""
 
     done: list[int] = field(default_factory=list)
     raises: BaseException | None = None
+    gives_up: bool = False
     body: dict[str, Any] = field(default_factory=lambda: dict(BODY))
 
     def __call__(self, home: Home, collection: Collection, run: TrainingRun, _: Telling) -> SimpleNamespace:
         if self.raises is not None:
             raised, self.raises = self.raises, None
+            if self.gives_up:
+                run.give_up()
             raise raised
         self.done.append(run.number)
         home.catalog.trainings.keep(collection, "keep the base", material_of(home.catalog, collection))
@@ -154,18 +158,21 @@ def test_a_source_that_fails_does_not_cost_the_others(
     tandem: Cli, trainings: Trainings, bench: Workbench, docs: Path, tmp_path: Path
 ) -> None:
     gone = write_pages(tmp_path / "gone", {"g.md": "# G\n\nAbout wind."})
+    bench.home.catalog.sources.keep(bench.collection, ["pydoc:no_such_package_here"], KeptOptions())
     tandem("ingest", str(gone), str(docs))
     (gone / "g.md").unlink()
     gone.rmdir()
     write_pages(docs, {"c.md": "# C\n\nAbout hail.", "bad.jsonl": "{not json"})
     outcome = night(tandem)
     assert outcome.code == 1
-    broken, good = outcome.json["sources"]
+    unlisted, broken, good = outcome.json["sources"]
+    assert "no_such_package_here" in unlisted["error"]
     assert "is no file, folder, URL" in broken["error"]
     assert (good["documents"], good["failed"], good["failures"][0].startswith("bad.jsonl")) == (1, 1, True)
     assert bench.ids() == ["a.md", "b.md", "c.md", "g.md"]
     assert trainings.done == [1]
-    assert outcome.err.splitlines()[-1].startswith(f"tandem: {gone}: ")
+    assert outcome.err.splitlines()[-1].startswith("tandem: pydoc:no_such_package_here: ")
+    assert f"; {gone}: " in outcome.err.splitlines()[-1]
     assert "could not be ingested, such as bad.jsonl" in outcome.err.splitlines()[-1]
 
 
@@ -193,8 +200,11 @@ def test_a_training_that_fails_is_told_and_the_next_night_begins_anew(
     failed = night(tandem)
     assert (failed.code, failed.json["training"]["state"]) == (1, "failed")
     assert failed.err.splitlines()[-1] == "tandem: The training failed: no space left"
+    trainings.raises, trainings.gives_up = UsageError("too few pairs"), True
+    few = night(tandem)
+    assert (few.code, few.json["training"]["why"]) == (1, "too few pairs")
     assert done(night(tandem))["training"]["state"] == "trained"
-    assert trainings.done == [2]  # in place of the first, which is forgotten
+    assert trainings.done == [1]  # the others are forgotten
 
 
 @pytest.mark.parametrize("stopped", [TrainingInterrupted("stopped"), Killed()], ids=["told to stop", "killed"])
