@@ -4,16 +4,22 @@ from collections.abc import Sequence
 
 from retrieval.analysis import Analyzer
 from retrieval.catalog import Catalog, Collection
+from retrieval.catalog.unchanged import UNCONDITIONAL, Still
 from retrieval.errors import NotFound
 from retrieval.types import Document, JsonValue
 
 
-def delete_documents(catalog: Catalog, collection: Collection, ids: Sequence[str]) -> int:
-    """Delete documents, all or none, and return how many; the index follows. Raises NotFound."""
+def delete_documents(
+    catalog: Catalog, collection: Collection, ids: Sequence[str], *, still: Still = UNCONDITIONAL
+) -> int:
+    """Delete documents, all or none, and return how many; the index follows.
+
+    Raises NotFound, and DocumentChanged where one has other content than `still` says for its id.
+    """
     unknown = sorted(set(ids) - catalog.documents.keys(collection).keys())
     if unknown:
         raise NotFound(f"There is no document {unknown[0]!r}; nothing was deleted. `tandem documents list` shows all.")
-    return catalog.documents.delete(collection, ids, Analyzer(collection.config.language).words)
+    return catalog.documents.delete(collection, ids, Analyzer(collection.config.language).words, still=still)
 
 
 def document_json(document: Document) -> dict[str, JsonValue]:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Event
 
 from indexer.chunking import CHUNKER_VERSION, Chunker
@@ -11,6 +11,7 @@ from indexer.fields import FIELDS_VERSION, indexed_text
 from retrieval.analysis import ANALYZER_VERSION, Analyzer
 from retrieval.catalog import Batch, Catalog, Collection, CollectionConfig, DocumentRecord, IndexedChunk, text_hash
 from retrieval.catalog.due_vectors import NotEmbedded
+from retrieval.catalog.unchanged import Still
 from retrieval.encoder import Encoder
 from retrieval.keyword import chunk_frequencies, length
 from retrieval.types import Chunk, Document, FloatArray
@@ -33,6 +34,8 @@ class Pipeline:
     analyzer: Analyzer
     encoder_of: Callable[[str], Encoder] | None = None
     """Loads another version, should the collection's model become that one while documents are on their way."""
+    still: Still = field(default_factory=dict)
+    """What documents must still be when they are replaced."""
 
     @classmethod
     def of(
@@ -97,11 +100,14 @@ class Pipeline:
         """Write a batch of documents whose texts are embedded: one transaction.
 
         If another model has been promoted since, its vectors come first: what is committed, the active model can find.
+        Raises DocumentChanged, writing nothing, where a document is not what `still` says.
         """
         embedded_by = {self.encoder.passage_fingerprint}
         while True:
             try:
-                self.catalog.documents.put(self.collection, batch, self.analyzer.words, embedded_by=embedded_by)
+                self.catalog.documents.put(
+                    self.collection, batch, self.analyzer.words, embedded_by=embedded_by, still=self.still
+                )
             except NotEmbedded as due:
                 if self.encoder_of is None:
                     raise

@@ -23,6 +23,7 @@ from retrieval.catalog import (
     text_hash,
 )
 from retrieval.catalog.schema import metadata
+from retrieval.catalog.schema_idempotency import idempotency_keys
 from retrieval.errors import CatalogError, FingerprintMismatch, NotFound, SchemaMismatch, UsageError
 from retrieval.types import Block, BlockKind, Chunk, Document, Link, SparseVector
 
@@ -170,6 +171,7 @@ def test_a_missing_collection_names_those_there_are(catalog: Catalog, collection
 def test_the_migrations_make_exactly_the_tables_of_the_schema(catalog: Catalog) -> None:
     with catalog.database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert idempotency_keys.metadata is metadata
         assert compare_metadata(context, metadata) == []
 
 

@@ -47,12 +47,7 @@ class FolderSource:
         path = Path(item.locator)
         if path.is_symlink() and not leads_inside(path, self._path):
             raise Skipped(f"{item.key} is a symbolic link that leads out of the folder or nowhere.")
-        data = _bytes_of(path, item.key, self._options.max_file_bytes)
-        if not data.strip():
-            raise Skipped(f"{item.key} is empty: no text.")
-        if item.format in TEXTUAL and (binary := binary_reason(data)) is not None:
-            raise Skipped(f"{item.key} is named like {item.format} but is binary ({binary}).")
-        return data
+        return checked_bytes(item, _bytes_of(path, item.key, self._options.max_file_bytes))
 
     def parse(self, item: Item, data: bytes) -> list[Document | Problem]:
         """Return a file's documents, links resolved to the ids of this folder's other documents."""
@@ -98,6 +93,24 @@ class FileSource(FolderSource):
         yield Item(self._name, str(path), found, size_bytes)
 
 
+def checked_bytes(item: Item, data: bytes) -> bytes:
+    """Return a file's bytes; raises Skipped where it is empty, or binary under the name of a text."""
+    if not data.strip():
+        raise Skipped(f"{item.key} is empty: no text.")
+    if item.format in TEXTUAL and (binary := binary_reason(data)) is not None:
+        raise Skipped(f"{item.key} is named like {item.format} but is binary ({binary}).")
+    return data
+
+
+def checked_size(key: str, size_bytes: int, max_bytes: int) -> None:
+    """Raise Skipped for a file over the limit."""
+    if size_bytes > max_bytes:
+        raise Skipped(
+            f"{key} has {size_bytes:,} bytes, over the limit of {max_bytes:,}; "
+            "set TANDEM_MAX_FILE_BYTES higher to have it read."
+        )
+
+
 def _bytes_of(path: Path, key: str, max_bytes: int) -> bytes:
     """Read a regular file of at most `max_bytes`; the size is asked of the file that is open, before it is read."""
     try:
@@ -105,18 +118,9 @@ def _bytes_of(path: Path, key: str, max_bytes: int) -> bytes:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise Skipped(f"{key} is no regular file.")
-            if status.st_size > max_bytes:
-                raise Skipped(_too_large(key, status.st_size, max_bytes))
+            checked_size(key, status.st_size, max_bytes)
             data = file.read(max_bytes + 1)
     except OSError as error:
         raise SourceError(f"{key} cannot be read ({error.strerror}); check its permissions.") from None
-    if len(data) > max_bytes:
-        raise Skipped(_too_large(key, len(data), max_bytes))
+    checked_size(key, len(data), max_bytes)
     return data
-
-
-def _too_large(key: str, size_bytes: int, max_bytes: int) -> str:
-    return (
-        f"{key} has {size_bytes:,} bytes, over the limit of {max_bytes:,}; "
-        "set TANDEM_MAX_FILE_BYTES higher to have it read."
-    )

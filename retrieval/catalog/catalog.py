@@ -14,6 +14,7 @@ from retrieval.catalog.moments import MomentsTable
 from retrieval.catalog.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from retrieval.catalog.idempotency import Idempotency
     from retrieval.catalog.jobs import Jobs
     from retrieval.catalog.judgments import Judgments
     from retrieval.catalog.keys import Keys
@@ -101,6 +102,13 @@ class Catalog:
         from retrieval.catalog.schedules import Schedules
 
         return Schedules(self.database)
+
+    @cached_property
+    def idempotency(self) -> "Idempotency":
+        """Answers kept under their callers' keys; loaded when first asked for."""
+        from retrieval.catalog.idempotency import Idempotency
+
+        return Idempotency(self.database)
 
     @classmethod
     def open(cls, url: str) -> "Catalog":

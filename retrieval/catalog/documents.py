@@ -22,6 +22,7 @@ from retrieval.catalog.database import Database, now
 from retrieval.catalog.due_vectors import check_embedded
 from retrieval.catalog.rows import in_batches, insert_for
 from retrieval.catalog.showing import SHOWN_COLUMNS, ShownDocument, shown_document
+from retrieval.catalog.unchanged import UNCONDITIONAL, Still, check_still, stored_hash
 from retrieval.catalog.vocabulary import count_words
 from retrieval.errors import NotFound
 from retrieval.types import Block, BlockKind, Document, Link
@@ -61,15 +62,23 @@ class Documents:
         self._database = database
 
     def put(
-        self, collection: Collection, batch: Batch, words_of: WordsOf, *, embedded_by: Set[str] | None = None
+        self,
+        collection: Collection,
+        batch: Batch,
+        words_of: WordsOf,
+        *,
+        embedded_by: Set[str] | None = None,
+        still: Still = UNCONDITIONAL,
     ) -> None:
         """Insert or replace documents by id, log the changes, and record the items as ingested: all or nothing.
 
-        Raises NotEmbedded, keeping nothing, if a model whose vectors are due is not among those that embedded their
-        texts, given by passage fingerprint.
+        Raises, keeping nothing, NotEmbedded if a model whose vectors are due is not among those that embedded their
+        texts, given by passage fingerprint; and DocumentChanged if one of them has other content than `still` says.
         """
         tally = Tally(words_of, Counter())
         with self._database.write() as connection:
+            written = {record.document.id for record in batch.records}
+            check_still(connection, collection, {key: still[key] for key in still.keys() & written})
             if embedded_by is not None and batch.records:
                 check_embedded(connection, collection.id, embedded_by)
             for record in batch.records:
@@ -77,12 +86,18 @@ class Documents:
             count_words(connection, collection.id, tally.counts)
             _put_items(connection, collection.id, batch)
 
-    def delete(self, collection: Collection, ids: Iterable[str], words_of: WordsOf) -> int:
-        """Delete documents by id and log the deletions; unknown ids are ignored. Return how many there were."""
+    def delete(
+        self, collection: Collection, ids: Iterable[str], words_of: WordsOf, *, still: Still = UNCONDITIONAL
+    ) -> int:
+        """Delete documents by id and log the deletions; unknown ids are ignored. Return how many there were.
+
+        Raises DocumentChanged, deleting nothing, if one of them has other content than `still` says.
+        """
         table = schema.documents
         tally = Tally(words_of, Counter())
         deleted = 0
         with self._database.write() as connection:
+            check_still(connection, collection, still)
             for batch in in_batches(ids):
                 mine = (table.c.collection_id == collection.id, table.c.external_id.in_(batch))
                 for row in connection.execute(select(table).where(*mine)).all():
@@ -128,12 +143,17 @@ class Documents:
         with self._database.read() as connection:
             row = connection.execute(select(table).where(*mine)).one_or_none()
             if row is None:
-                raise NotFound(
-                    f"There is no document {document_id!r} in collection {collection.name!r}. "
-                    "`tandem documents list` shows those there are."
-                )
+                raise _not_there(collection, document_id)
             found = connection.execute(select(links).where(links.c.document_id == row.id).order_by(links.c.id))
             return _document(row, [Link(link.target, link.anchor, link.sentence) for link in found])
+
+    def content_hash(self, collection: Collection, document_id: str) -> str:
+        """Return the digest of a document's content as it was kept; raises NotFound."""
+        with self._database.read() as connection:
+            found = stored_hash(connection, collection, document_id)
+        if found is None:
+            raise _not_there(collection, document_id)
+        return found
 
     def all(self, collection: Collection) -> Iterator[Document]:
         """Yield every document whole, in the order they came."""
@@ -196,6 +216,13 @@ class Documents:
 _SHOWN = select(schema.documents.c.id, *SHOWN_COLUMNS).where(
     schema.documents.c.id.in_(bindparam("rows", expanding=True))
 )
+
+
+def _not_there(collection: Collection, document_id: str) -> NotFound:
+    return NotFound(
+        f"There is no document {document_id!r} in collection {collection.name!r}. "
+        "`tandem documents list` shows those there are."
+    )
 
 
 def _put_document(connection: Connection, place: tuple[int, str], record: DocumentRecord, tally: Tally) -> None:
