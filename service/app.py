@@ -9,8 +9,11 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from service.api import collections, documents, jobs, models, operations, reference, schedules, search
+from service.api import collections, documents, files, jobs, models, operations, reference, schedules, search
+from service.api.conditional import add_conditions
 from service.api.described import problems
+from service.api.idempotent import add_idempotency
+from service.api.writing import WRITERS
 from service.auth import Access
 from service.ending import AnsweredToTheEnd
 from service.jobs.announcing import JobQueue
@@ -50,6 +53,8 @@ def create_app(
     app.state.queue = JobQueue(serving.home)
     add_handlers(app)
     describe_problems(app)
+    add_idempotency(app)
+    add_conditions(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(AnsweredToTheEnd)
     if hosts is not None:
@@ -57,6 +62,7 @@ def create_app(
     app.add_middleware(Watched, metrics=app.state.metrics)  # the outermost: it sees every answer
     app.include_router(search.router)
     app.include_router(documents.router)
+    app.include_router(files.router)
     app.include_router(collections.router)
     app.include_router(models.router)
     app.include_router(jobs.router)
@@ -78,7 +84,7 @@ class _Mcp:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.writers = anyio.CapacityLimiter(documents.WRITERS)
+    app.state.writers = anyio.CapacityLimiter(WRITERS)
     app.state.mcp = McpOverHttp(app.state.serving, app.state.access)
     yield
     await app.state.mcp.close()

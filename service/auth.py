@@ -43,6 +43,11 @@ class Caller:
         """Return whether it may do what a scope is for."""
         return self.key is None or self.key.allows(scope)
 
+    @property
+    def identity(self) -> str:
+        """What tells it from every other caller: names are not unique."""
+        return f"key {self.key.id}" if self.key else self.name
+
     def needs(self, scope: Scope) -> None:
         """Raise Forbidden where the key does not have a scope."""
         if self.key and not self.has(scope):

@@ -11,8 +11,10 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from indexer.permission import PromotionRefused
+from retrieval.catalog.idempotency import KeyInUse, KeyReused
 from retrieval.catalog.job import SameJob
 from retrieval.catalog.schedules import SameSchedule
+from retrieval.catalog.unchanged import DocumentChanged
 from retrieval.errors import CatalogError, IndexBusy, ModelError, NotFound, TandemError, UsageError
 from retrieval.types import JsonValue
 from service.errors import Forbidden, TooManyRequests, Unauthorized
@@ -27,9 +29,12 @@ STATUSES: tuple[tuple[type[TandemError], HTTPStatus], ...] = (
     (Unauthorized, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
     (TooManyRequests, HTTPStatus.TOO_MANY_REQUESTS),
+    (KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (KeyInUse, HTTPStatus.CONFLICT),
     (SameJob, HTTPStatus.CONFLICT),
     (SameSchedule, HTTPStatus.CONFLICT),
     (PromotionRefused, HTTPStatus.CONFLICT),
+    (DocumentChanged, HTTPStatus.PRECONDITION_FAILED),
     (UsageError, HTTPStatus.BAD_REQUEST),
     (NotFound, HTTPStatus.NOT_FOUND),
     (IndexBusy, HTTPStatus.SERVICE_UNAVAILABLE),

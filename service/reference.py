@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 Description = Mapping[str, Any]
+FORM = "multipart/form-data"
 
 STYLE = """\
 :root { color-scheme: light dark; }
@@ -80,8 +81,10 @@ def _parameters(operation: Description) -> str:
 
 
 def _body(operation: Description) -> str:
-    schema = _content_schema(operation.get("requestBody", {}))
-    return f"<h3>Body</h3><p>JSON: {_type(schema)}</p>" if schema else ""
+    body = operation.get("requestBody", {})
+    kind = "Form, multipart/form-data" if FORM in body.get("content", {}) else "JSON"
+    schema = _content_schema(body)
+    return f"<h3>Body</h3><p>{kind}: {_type(schema)}</p>" if schema else ""
 
 
 def _responses(operation: Description) -> str:
@@ -165,9 +168,21 @@ def _curl(description: Description, url: str, operation: Description) -> str:
     ]
     words = ["curl", f"{url}?{urlencode(asked)}" if asked else url]
     if schema := _content_schema(operation.get("requestBody", {})):
-        named = _schemas(description)[schema["$ref"].rpartition("/")[2]]
-        words += ["-H", "Content-Type: application/json", "-d", json.dumps(named["examples"][0], ensure_ascii=False)]
+        example = _schemas(description)[schema["$ref"].rpartition("/")[2]]["examples"][0]
+        if FORM in operation["requestBody"]["content"]:
+            words += [word for field in _fields(example) for word in ("-F", field)]
+        else:
+            words += ["-H", "Content-Type: application/json", "-d", json.dumps(example, ensure_ascii=False)]
     return shlex.join(words)
+
+
+def _fields(example: Description) -> Iterator[str]:
+    """Write a form's example as curl takes it: a list is of files."""
+    for name, value in example.items():
+        if isinstance(value, list):
+            yield from (f"{name}=@{file};filename={file}" for file in value)
+        else:
+            yield f"{name}={value}"
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import ExitStack
+from dataclasses import asdict
 
 from indexer.apply import IndexOwner, open_index, recipe
 from indexer.carrying import ask_again
@@ -15,6 +16,7 @@ from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.results import SearchResult
 from retrieval.search import Searcher
+from retrieval.types import JsonValue
 from service.other_models import OtherModels
 
 CARRY_S = 0.3
@@ -67,6 +69,12 @@ class Served:
     def is_open(self) -> bool:
         """Whether it has not been closed."""
         return self._is_open
+
+    @property
+    def state(self) -> list[JsonValue]:
+        """What searches depend on: the collection, its config, the last change that they see."""
+        collection = self.collection
+        return [collection.id, asdict(collection.config), self._seen]
 
     def search(self, query: Query) -> SearchResult:
         """Return the best hits; raises what `Searcher.search` raises, and StoreError once closed."""
@@ -148,8 +156,8 @@ class Served:
         if encoder is not None:
             searcher.statistics()  # read before the first search waits for them
             ask_again(self._owner.carrier.ledger, encoder.passage_fingerprint)
+        self._searcher = searcher  # before what `state` tells of it: a search is never older than that
         self.collection = self._owner.collection = collection
-        self._searcher = searcher
         self._others.refresh()
         self._next = None
         self._hold_vectors()

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +12,9 @@ from indexer.ingest import Summary
 from indexer.pipeline import Pipeline
 from indexer.reindex import check_analyzer
 from indexer.submission import Submitted, submit
+from indexer.uploads import Upload, Uploaded, upload
 from retrieval.catalog import Collection
+from retrieval.catalog.unchanged import UNCONDITIONAL, Still
 from retrieval.encoder import OnnxEncoder
 from retrieval.errors import IndexBusy, ModelError, StoreError, TandemError
 from retrieval.home import Home
@@ -118,22 +121,32 @@ class Serving:
                 raise
             return self.of(name).search(query)  # it was deleted, or made again, while being searched
 
-    def submit(self, name: str, documents: Sequence[Submitted]) -> tuple[Summary, bool]:
+    def submit(
+        self, name: str, documents: Sequence[Submitted], *, still: Still = UNCONDITIONAL
+    ) -> tuple[Summary, bool]:
         """Keep documents in a collection, made if it is not there; return what became of them, and if all is indexed.
 
         Once kept in the catalog they are safe: whoever owns the index makes them searchable, if not this process now.
-        Raises Stopping between two batches when the service is told to stop; those before are kept.
+        Raises Stopping between two batches when the service is told to stop; those before are kept. Raises
+        DocumentChanged where one that is there is not what `still` says.
         """
-        collection, encoder = self._prepared(name)
-        check_analyzer(self.home.catalog, collection)
-        pipeline = Pipeline.of(self.home.catalog, collection, encoder, encoder_of=self.home.encoder_of)
+        pipeline = replace(self._pipeline(name), still=still)
         summary = submit(pipeline, documents, on_commit=self.check_stopping)
-        return summary, self._made_searchable(collection)
+        return summary, self._made_searchable(pipeline.collection)
 
-    def delete(self, name: str, ids: Sequence[str]) -> tuple[int, bool]:
-        """Delete documents, all or none; return how many, and if searches know it already. Raises NotFound."""
+    def upload(self, name: str, sent: Upload) -> tuple[Uploaded, bool]:
+        """Keep what files hold in a collection, as `submit` does with documents."""
+        pipeline = self._pipeline(name)
+        uploaded = upload(pipeline, sent, on_commit=self.check_stopping)
+        return uploaded, self._made_searchable(pipeline.collection)
+
+    def delete(self, name: str, ids: Sequence[str], *, still: Still = UNCONDITIONAL) -> tuple[int, bool]:
+        """Delete documents, all or none; return how many, and if searches know it already.
+
+        Raises NotFound, and DocumentChanged where one is not what `still` says.
+        """
         collection = self.home.catalog.collections.get(name)
-        deleted = delete_documents(self.home.catalog, collection, ids)
+        deleted = delete_documents(self.home.catalog, collection, ids, still=still)
         return deleted, self._made_searchable(collection)
 
     def check_stopping(self) -> None:
@@ -144,6 +157,11 @@ class Serving:
     def go_on(self, _doing: str, _done: int, _total: int) -> None:
         """Take how far long work is, and raise Stopping when it should end."""
         self.check_stopping()
+
+    def _pipeline(self, name: str) -> Pipeline:
+        collection, encoder = self._prepared(name)
+        check_analyzer(self.home.catalog, collection)
+        return Pipeline.of(self.home.catalog, collection, encoder, encoder_of=self.home.encoder_of)
 
     def _prepared(self, name: str) -> tuple[Collection, OnnxEncoder]:
         with self._preparing:  # two first requests must not copy the default model at once

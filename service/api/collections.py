@@ -1,22 +1,26 @@
 """/v1/collections: what there is to search"""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from retrieval.catalog import Catalog, Collection
 from service.api.catalog_schemas import CollectionBody, CollectionsBody
+from service.api.conditional import NOT_MODIFIED, Tagged
+from service.api.described import problems
 from service.auth import Reader
 from service.serving import Serving
 
 router = APIRouter(prefix="/v1", tags=["collections"])
 
 
-@router.get("/collections", response_model=CollectionsBody, summary="List collections")
-def list_collections(request: Request, caller: Reader) -> CollectionsBody:
+@router.get(
+    "/collections", response_model=CollectionsBody, responses=problems(422) | NOT_MODIFIED, summary="List collections"
+)
+def list_collections(request: Request, caller: Reader, tagging: Tagged) -> Response:
     """List the collections that the caller may search."""
     serving: Serving = request.app.state.serving
     catalog = serving.home.catalog
     visible = caller.visible(catalog.collections.list())
-    return CollectionsBody(collections=[described(catalog, collection) for collection in visible])
+    return tagging.tagged(CollectionsBody(collections=[described(catalog, collection) for collection in visible]))
 
 
 def described(catalog: Catalog, collection: Collection) -> CollectionBody:

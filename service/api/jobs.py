@@ -14,6 +14,7 @@ from retrieval.catalog.jobs import Jobs
 from retrieval.catalog.keys import Scope
 from retrieval.types import JsonValue
 from service.api.described import problems
+from service.api.idempotent import Once
 from service.api.job_schemas import JobBody, JobRequest, JobsBody, JobsLink, LogBody, LogLink
 from service.auth import Reader, Writer
 from service.jobs.announcing import JobQueue
@@ -49,7 +50,12 @@ WriteJob = Annotated[Job, Depends(_changed)]
 
 
 @router.post(
-    "", status_code=202, response_model=JobBody, responses=problems(400, 404, 409, 413, 422), summary="Ask for work"
+    "",
+    status_code=202,
+    response_model=JobBody,
+    responses=problems(400, 404, 409, 413, 422),
+    summary="Ask for work",
+    dependencies=[Once],
 )
 def submit(request: Request, caller: Writer, body: JobRequest) -> dict[str, JsonValue]:
     """Queue work for a worker. The same work is not queued while it waits or runs."""

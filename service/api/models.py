@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Request, Response
 
 from indexer.model_uses import uses_of
 from indexer.promotion import promote, rollback
@@ -10,6 +10,7 @@ from indexer.promotion_history import Promotion
 from retrieval.home import Home
 from retrieval.models import VERSION_PATTERN
 from service.api.catalog_schemas import ModelBody, ModelsBody, PromotionRequest, RollbackRequest, SwitchBody
+from service.api.conditional import NOT_MODIFIED, Tagged
 from service.api.described import problems
 from service.auth import Admin, Reader
 from service.serving import Serving
@@ -19,14 +20,14 @@ PROBLEMS = problems(400, 404, 409, 413, 422, 503)
 Version = Annotated[str, Path(pattern=f"^{VERSION_PATTERN}$", description="The model's version.")]
 
 
-@router.get("", response_model=ModelsBody, summary="List models")
-def list_models(request: Request, caller: Reader) -> ModelsBody:
+@router.get("", response_model=ModelsBody, responses=problems(422) | NOT_MODIFIED, summary="List models")
+def list_models(request: Request, caller: Reader, tagging: Tagged) -> Response:
     """List the models of the home: what collections use them for, what was last said of them, how they came about."""
     caller.sees_all()
     home = _home(request)
     infos = home.models.list_models()
     uses = uses_of(home.catalog, [info.version for info in infos])
-    return ModelsBody(
+    found = ModelsBody(
         models=[
             ModelBody(
                 version=info.version,
@@ -41,6 +42,7 @@ def list_models(request: Request, caller: Reader) -> ModelsBody:
             for info in infos
         ]
     )
+    return tagging.tagged(found)
 
 
 @router.post("/{version}/promote", response_model=SwitchBody, responses=PROBLEMS, summary="Promote a model")

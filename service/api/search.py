@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 
 from retrieval import query as questions
 from retrieval.filter_parsing import parse_filter, parse_where
+from service.api.conditional import NOT_MODIFIED, SearchTag
 from service.api.described import problems
 from service.api.schemas import SearchBody, SearchLink, SearchRequest
 from service.auth import Reader
@@ -15,7 +16,13 @@ router = APIRouter(prefix="/v1", tags=["search"])
 PROBLEMS = problems(400, 404, 422, 503)
 
 
-@router.get("/search", response_model=SearchBody, responses=PROBLEMS, summary="Search by a link")
+@router.get(
+    "/search",
+    response_model=SearchBody,
+    responses=PROBLEMS | NOT_MODIFIED,
+    summary="Search by a link",
+    dependencies=[SearchTag],
+)
 def search_by_link(request: Request, caller: Reader, asked: Annotated[SearchLink, Query()]) -> dict[str, object]:
     """Search a collection: keywords and meaning together, exact identifiers first. A link can be shared."""
     caller.check(asked.collection)
