@@ -19,11 +19,12 @@ def answered(home: Home, collection: Collection, query: Query) -> SearchResult:
     owner = read_owner(index_folder(home.settings, collection.name))
     if owner and owner.address:
         from service import remote
+        from service.errors import NoAnswer
 
         try:
             token = remote.read_local_token(home.settings.home)
             return remote.search(owner.address, collection.name, query, token=token)
-        except remote.NoAnswer as error:  # it may be stopping: then the index is free in a moment
+        except NoAnswer as error:  # it may be stopping: then the index is free in a moment
             logger.info("%s", error)
     if query.mode is not Mode.KEYWORD and query.suits(collection.config.model) and collection.config.model:
         home.encoder_soon(collection)

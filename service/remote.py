@@ -1,24 +1,24 @@
-"""Ask the service that owns an index, over HTTP, for what this process cannot open itself."""
+"""Ask the service that owns an index, over HTTP, for what this process cannot open itself.
 
-import http
+`tandem search` asks with the standard library alone: importing httpx, which service/client.py needs, would take longer
+than the search itself.
+"""
+
 import http.client
 import json
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from retrieval.errors import NotFound, TandemError, UsageError
-from retrieval.filter_parsing import filter_to_json
+from retrieval.errors import TandemError
 from retrieval.query import Query
 from retrieval.results import SearchResult
 from retrieval.types import JsonValue
+from service.asking import Refusal, error_of, search_body
+from service.errors import NoAnswer
 
 TIMEOUT_S = 30.0
 LOCAL_TOKEN = "service-token"  # noqa: S105  # a file's name
-
-
-class NoAnswer(TandemError):
-    """The service did not answer, or not as Tandem does."""
 
 
 def search(address: str, collection: str, query: Query, *, token: str = "") -> SearchResult:
@@ -28,17 +28,8 @@ def search(address: str, collection: str, query: Query, *, token: str = "") -> S
 
     Raises NoAnswer when it cannot be reached, so that the caller can look for another way.
     """
-    asked = {
-        "query": query.text,
-        "k": query.k,
-        "mode": query.mode.value,
-        "collection": collection,
-        "where": filter_to_json(query.where) if query.where is not None else None,
-        "group": query.group,
-        **({"model": query.model} if query.model else {}),
-    }
     try:
-        return SearchResult.from_json(_post(f"{address}/v1/search", asked, token))
+        return SearchResult.from_json(_post(f"{address}/v1/search", search_body(collection, query), token))
     except urllib.error.HTTPError as error:
         raise _translated(error) from None
     except (OSError, http.client.HTTPException) as error:
@@ -65,10 +56,7 @@ def _post(url: str, body: JsonValue, token: str) -> JsonValue:
 
 def _translated(error: urllib.error.HTTPError) -> TandemError:
     try:
-        detail = str(json.load(error)["detail"])
-    except (ValueError, LookupError, TypeError):
-        return NoAnswer(f"The service answered {error.code} without saying why.")
-    kinds: dict[int, type[TandemError]] = {400: UsageError, 404: NotFound, 422: UsageError}
-    if error.code == http.HTTPStatus.SERVICE_UNAVAILABLE:
-        return NoAnswer(detail)
-    return kinds.get(error.code, TandemError)(detail)
+        body = json.load(error)
+    except ValueError:
+        body = None
+    return error_of(Refusal(error.code, body, 0))

@@ -14,7 +14,7 @@ from retrieval.filter_parsing import parse_filter, parse_where
 from retrieval.query import Query
 from retrieval.types import Mode
 from service import remote
-from service.remote import NoAnswer
+from service.errors import NoAnswer
 
 LEGS = {"keyword": {"rank": 1, "score": 2.5}}
 BODY = {

@@ -97,6 +97,25 @@ class Job:
             ended_at=row.ended_at,
         )
 
+    @classmethod
+    def from_json(cls, body: Mapping[str, JsonValue]) -> "Job":
+        """Read what `to_json` gave, such as a service's answer."""
+        return cls(
+            id=body["id"],
+            work=Work(body["kind"], body["collection"], body["parameters"]),
+            state=JobState(body["state"]),
+            progress=body["progress"],
+            result=body["result"],
+            error=body["error"] or "",
+            attempt=body["attempt"],
+            made_by=body["made_by"],
+            worker=body["worker"] or "",
+            is_cancelled=body["is_cancelled"],
+            made_at=body["made_at"],
+            started_at=body["started_at"] or "",
+            ended_at=body["ended_at"] or "",
+        )
+
     def to_json(self) -> dict[str, JsonValue]:
         """Return the job as the API and `--json` give it."""
         return {

@@ -16,8 +16,10 @@ UNCONDITIONAL: Still = {}
 class DocumentChanged(CatalogError):
     """A document is not what whoever writes it has seen: somebody else has changed or deleted it."""
 
-    def __init__(self, document_id: str) -> None:
-        super().__init__(
+    @classmethod
+    def of(cls, document_id: str) -> "DocumentChanged":
+        """Return the error of one document."""
+        return cls(
             f"The document {document_id!r} was changed or deleted since; nothing was written. Read it, then decide."
         )
 
@@ -34,4 +36,4 @@ def check_still(connection: Connection, collection: Collection, still: Still) ->
     """Raise DocumentChanged where a document is not what `still` says, inside the transaction that writes it."""
     for document_id, content_hash in still.items():
         if stored_hash(connection, collection, document_id) != content_hash:
-            raise DocumentChanged(document_id)
+            raise DocumentChanged.of(document_id)

@@ -99,9 +99,9 @@ def still(catalog: Catalog, name: str, ids: Sequence[str], if_match: str | None)
     try:
         tag = document_tag(catalog, catalog.collections.get(name), ids[0])
     except NotFound:
-        raise DocumentChanged(ids[0]) from None
+        raise DocumentChanged.of(ids[0]) from None
     if not names(if_match, tag, is_weak=False):
-        raise DocumentChanged(ids[0])
+        raise DocumentChanged.of(ids[0])
     return {ids[0]: tag.strip('"').partition(".")[0]}
 
 

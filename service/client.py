@@ -1,0 +1,203 @@
+"""A client of a Tandem service, for programs: typed values out, the errors of retrieval/errors.py raised.
+
+with Client("http://127.0.0.1:8080") as client:
+    client.put([{"id": "guide/install", "text": "# Install"}])
+    for hit in client.search("how do I install it").hits:
+        print(hit.document_id, hit.title)
+"""
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from retrieval.catalog.job import Job, JobState, Line
+from retrieval.filters import Filter
+from retrieval.query import Query
+from retrieval.results import SearchResult
+from retrieval.types import JsonValue, Mode
+from service.asking import search_body
+from service.client_values import Deleted, Kept, KeptFiles, ListedCollection, ListedDocument, ListedModel, WholeDocument
+from service.following import followed
+from service.transport import Asked, Transport
+
+if TYPE_CHECKING:
+    from indexer.submission import Submitted
+
+TIMEOUT_S = 900.0
+"""Documents that come in are embedded before the answer comes."""
+PAGE = 500
+T = TypeVar("T")
+
+
+class Client:
+    """One service, asked over HTTP. A context manager; safe to share between threads.
+
+    Every request that got no answer, or was told to come back, is sent again `retries` times; writes carry an
+    idempotency key, so that none is done twice. What is raised is a TandemError: UsageError, NothingKept, NotFound,
+    Unauthorized, Forbidden, Conflict, DocumentChanged, TooManyRequests, and NoAnswer where no Tandem answers.
+    """
+
+    def __init__(self, base_url: str, token: str = "", *, timeout_s: float = TIMEOUT_S, retries: int = 2) -> None:
+        """`base_url` is such as http://127.0.0.1:8080, `token` a key that `tandem keys create` made."""
+        self._transport = Transport(base_url, token, timeout_s=timeout_s, retries=retries)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._transport.close()
+
+    def search(
+        self,
+        text: str,
+        *,
+        k: int = 10,
+        mode: Mode | str = Mode.HYBRID,
+        collection: str = "default",
+        where: Filter | None = None,
+        group: bool = True,
+    ) -> SearchResult:
+        """Return the best hits; retrieval/filter_parsing.py makes a filter, `group` false ranks plain chunks."""
+        body = search_body(collection, Query(text, k, Mode(mode), where, group))
+        return self._read(Asked("POST", "/v1/search", body=body), SearchResult.from_json)
+
+    def put(
+        self,
+        documents: "Iterable[Submitted | Mapping[str, JsonValue]]",
+        *,
+        collection: str = "default",
+        if_match: str | None = None,
+        key: str | None = None,
+    ) -> Kept:
+        """Keep documents, replacing those with the same ids; raises NothingKept where none could be.
+
+        `if_match` is the ETag that the one document must still have. `key` is an idempotency key of your own: give it
+        where the program may start over.
+        """
+        body = {"collection": collection, "documents": [_json(document) for document in documents]}
+        return self._read(Asked("POST", "/v1/documents", body=body, headers=_writing(key, if_match)), Kept.of)
+
+    def upload(
+        self,
+        files: Iterable[Path | tuple[str, bytes]],
+        *,
+        collection: str = "default",
+        key: str | None = None,
+        **told: JsonValue,
+    ) -> KeptFiles:
+        """Keep what files hold: paths, which are sent as they are written, or names with bytes.
+
+        `told` are id_prefix, format, base_url and metadata (a mapping). Raises NothingKept where none could be read.
+        """
+        form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()}
+        parts = [("files", (file.as_posix(), file.read_bytes()) if isinstance(file, Path) else file) for file in files]
+        asked = Asked(
+            "POST",
+            "/v1/documents/files",
+            form={"collection": collection, **form},
+            files=parts,
+            headers=_writing(key, None),
+        )
+        return self._read(asked, KeptFiles.of)
+
+    def documents(self, *, collection: str = "default", after: str = "") -> Iterator[ListedDocument]:
+        """Give every document by id, those after `after`, asking for a page when the last one is through."""
+        while True:
+            asked = Asked("GET", "/v1/documents", {"collection": collection, "after": after, "limit": PAGE})
+            listed, more = self._read(
+                asked, lambda body: ([ListedDocument.of(each) for each in body["documents"]], body["next"])
+            )
+            yield from listed
+            if more is None:
+                return
+            after = more
+
+    def document(self, document_id: str, *, collection: str = "default") -> WholeDocument:
+        """Return a document as it was understood, with its ETag; raises NotFound."""
+        response = self._transport.answer(
+            Asked("GET", "/v1/documents/by-id", {"id": document_id, "collection": collection})
+        )
+        body = self._transport.parsed(response)
+        return self._understood(lambda told: WholeDocument.of(told, response.headers["ETag"]), body)
+
+    def delete(
+        self, ids: Sequence[str], *, collection: str = "default", if_match: str | None = None, key: str | None = None
+    ) -> Deleted:
+        """Delete documents, all or none; raises NotFound. `if_match` is the ETag that the one document still has."""
+        body = {"collection": collection, "ids": list(ids)}
+        asked = Asked("POST", "/v1/documents/delete", body=body, headers=_writing(key, if_match))
+        return self._read(asked, Deleted.of)
+
+    def collections(self) -> list[ListedCollection]:
+        """Return the collections that the key may see."""
+        return self._read(
+            Asked("GET", "/v1/collections"), lambda body: [ListedCollection.of(each) for each in body["collections"]]
+        )
+
+    def models(self) -> list[ListedModel]:
+        """Return the models of the service."""
+        return self._read(Asked("GET", "/v1/models"), lambda body: [ListedModel.of(each) for each in body["models"]])
+
+    def submit(self, kind: str, *, collection: str = "default", key: str | None = None, **parameters: JsonValue) -> Job:
+        """Ask for work; raises Conflict where the same waits or runs already. docs/jobs.md lists the parameters."""
+        body = {"kind": kind, "collection": collection, "parameters": parameters}
+        return self._read(Asked("POST", "/v1/jobs", body=body, headers=_writing(key, None)), Job.from_json)
+
+    def job(self, job: int) -> Job:
+        """Return a job as it is now; raises NotFound."""
+        return self._read(Asked("GET", f"/v1/jobs/{job:d}"), Job.from_json)
+
+    def jobs(
+        self, *, collection: str | None = None, kind: str | None = None, states: Sequence[JobState] = ()
+    ) -> Iterator[Job]:
+        """Give jobs, the newest first, asking for a page when the last one is through."""
+        told: dict[str, Any] = {"collection": collection, "kind": kind, "state": [state.value for state in states]}
+        params = {name: value for name, value in told.items() if value}
+        while True:
+            found, more = self._read(
+                Asked("GET", "/v1/jobs", params), lambda body: ([Job.from_json(j) for j in body["jobs"]], body["next"])
+            )
+            yield from found
+            if more is None:
+                return
+            params["before"] = more
+
+    def follow(self, job: int, *, after: int = 0) -> Iterator[Job | Line]:
+        """Give what a job says, line by line, and the job whenever it has changed; end with it.
+
+        Where the connection breaks off it goes on after the last line; `after` a line's id begins there.
+        """
+        return followed(self._transport, job, after)
+
+    def cancel(self, job: int) -> Job:
+        """Take a job back; raises UsageError for one that is over."""
+        return self._read(Asked("POST", f"/v1/jobs/{job:d}/cancel"), Job.from_json)
+
+    def resume(self, job: int) -> Job:
+        """Queue a job again that was cancelled, interrupted or failed."""
+        return self._read(Asked("POST", f"/v1/jobs/{job:d}/resume"), Job.from_json)
+
+    def _read(self, asked: Asked, read: Callable[[JsonValue], T]) -> T:
+        return self._understood(read, self._transport.json(asked))
+
+    def _understood(self, read: Callable[[JsonValue], T], body: JsonValue) -> T:
+        try:
+            return read(body)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise self._transport.stranger() from error
+
+
+def _json(document: "Submitted | Mapping[str, JsonValue]") -> Mapping[str, JsonValue]:
+    return document if isinstance(document, Mapping) else asdict(document)
+
+
+def _writing(key: str | None, if_match: str | None) -> dict[str, str]:
+    """Return the headers of a write, which may be sent again under its key."""
+    return {"Idempotency-Key": key or uuid.uuid4().hex, **({"If-Match": if_match} if if_match else {})}
