@@ -24,7 +24,7 @@ from service.openapi import describe_problems
 from service.problems import add_handlers
 from service.serving import Serving
 from service.watching import Watched
-from service.web import actions, pages
+from service.web import actions, pages, uploads
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
@@ -71,6 +71,7 @@ def create_app(
     app.include_router(reference.router)
     app.include_router(pages.router)
     app.include_router(actions.router)
+    app.include_router(uploads.router)
     app.router.routes.append(Route("/mcp", _Mcp(), methods=None, include_in_schema=False))
     return app
 

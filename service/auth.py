@@ -39,18 +39,18 @@ class Caller:
     name: str
     key: Key | None = None
 
-    def has(self, scope: Scope) -> bool:
-        """Return whether it may do what a scope is for."""
-        return self.key is None or self.key.allows(scope)
-
     @property
     def identity(self) -> str:
         """What tells it from every other caller: names are not unique."""
         return f"key {self.key.id}" if self.key else self.name
 
+    def may(self, scope: Scope) -> bool:
+        """Return whether it has a scope."""
+        return self.key is None or self.key.allows(scope)
+
     def needs(self, scope: Scope) -> None:
         """Raise Forbidden where the key does not have a scope."""
-        if self.key and not self.has(scope):
+        if self.key and not self.may(scope):
             raise Forbidden(f"This needs the scope {scope}; the key {self.name!r} has {', '.join(self.key.scopes)}.")
 
     def check(self, collection: str) -> None:

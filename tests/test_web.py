@@ -210,3 +210,53 @@ def test_signing_in_leads_nowhere_else(locked: TestClient, home: Home, to: str) 
     sent = home.catalog.keys.create("reader", [Scope.READ])[1]
     answer = locked.post("/login", data={"key": sent, "to": to}, headers=OWN, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+def uploaded(client: TestClient, *files: tuple[str, bytes], headers: dict[str, str] = OWN, **fields: str) -> Any:
+    parts = [("files", file) for file in files]
+    return client.post("/documents", files=parts, data={"collection": "default", **fields}, headers=headers)
+
+
+def test_files_are_added_without_a_script_and_each_failure_is_told_in_its_place(client: TestClient) -> None:
+    assert 'enctype="multipart/form-data"' in client.get("/documents").text
+    answer = uploaded(client, ("otter.md", b"# Otters\n\nAn otter floats."), (f"{EVIL}.zip", b"PK"), id_prefix="zoo/")
+    assert (answer.status_code, EVIL in answer.text) == (200, False)
+    assert "1 document kept from 1 file; 1 not kept." in " ".join(answer.text.split())
+    for said in ("zoo/otter.md", "which is not unpacked", 'role="status"', "&lt;script&gt;", "<caption"):
+        assert said in answer.text
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert 'id=zoo/otter.md"' in client.get("/documents").text
+    assert "An otter floats." in client.get("/document", params={"id": "zoo/otter.md"}).text
+    nothing = uploaded(client, ("all.zip", b"PK"))
+    assert (nothing.status_code, "0 documents kept" in nothing.text) == (422, True)
+
+
+def test_the_pages_script_gets_what_became_of_files_alone(client: TestClient) -> None:
+    script = {"Sec-Fetch-Site": "same-origin", "X-Part": "uploaded", "Accept": "application/json"}
+    part = uploaded(client, ("otter.md", b"An otter floats."), headers=script)
+    assert (part.status_code, "<!doctype" in part.text, "otter.md" in part.text) == (200, False, True)
+    refused = uploaded(client, headers=script)
+    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+    bad = uploaded(client, ("a.md", b"x"), headers=script, collection="Not A Name")
+    assert (bad.status_code, 'role="alert"' in bad.text) == (409, True)
+
+
+def test_files_are_taken_from_the_page_itself_and_from_whoever_may_write(locked: TestClient, home: Home) -> None:
+    reader, writer = (home.catalog.keys.create("one", [scope])[1] for scope in (Scope.READ, Scope.WRITE))
+    for key, has_form, status in ((reader, False, 403), (writer, True, 200)):
+        locked.cookies.set(COOKIE, key)
+        assert ('id="upload"' in locked.get("/documents").text) is has_form
+        assert uploaded(locked, ("a.md", b"# A\n\nA bear.")).status_code == status
+    foreign = uploaded(locked, ("b.md", b"# B"), headers={"Sec-Fetch-Site": "cross-site"})
+    assert foreign.status_code == 403
+    only = home.catalog.keys.create("other", [Scope.WRITE], collection="other")[1]
+    locked.cookies.set(COOKIE, only)
+    assert "Add files to other" in locked.get("/documents").text
+    assert uploaded(locked, ("a.md", b"# A\n\nA bear.")).status_code == 403
+
+
+def test_files_make_the_first_collection(home: Home) -> None:
+    with Serving(home) as serving, TestClient(create_app(serving), BASE) as client:
+        assert "Add files to default" in client.get("/documents").text
+        assert "1 document kept" in uploaded(client, ("a.md", b"# A\n\nA bear.")).text
+        assert home.catalog.collections.get("default").config.model == "tiny"

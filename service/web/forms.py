@@ -12,8 +12,8 @@ from service.errors import Forbidden
 MAX_FIELDS = 100
 
 
-async def own_form(request: Request) -> Mapping[str, str]:
-    """Return a form's fields; raises Forbidden where another site has sent it.
+def check_own(request: Request) -> None:
+    """Raise Forbidden where another site has sent a form.
 
     Browsers say where a form comes from: in Sec-Fetch-Site, older ones in Origin.
     """
@@ -21,6 +21,11 @@ async def own_form(request: Request) -> Mapping[str, str]:
     is_own = site in ("same-origin", "none") if site else bool(origin) and _host(origin) == request.headers.get("host")
     if not is_own:
         raise Forbidden("This form was not sent from Tandem's own page.")
+
+
+async def own_form(request: Request) -> Mapping[str, str]:
+    """Return a form's fields; raises Forbidden where another site has sent it."""
+    check_own(request)
     try:
         text = (await request.body()).decode("utf-8")
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="replace"))
@@ -36,3 +41,5 @@ def _host(origin: str | None) -> str:
 
 
 Form = Annotated[Mapping[str, str], Depends(own_form)]
+OwnSite = Depends(check_own)
+"""For forms that are read as something else than fields."""

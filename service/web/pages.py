@@ -21,6 +21,7 @@ from retrieval.query import Query as Asked
 from retrieval.results import SearchResult
 from retrieval.types import Mode
 from service.api.collections import described
+from service.api.file_schemas import FilesBody
 from service.api.jobs import ReadJob
 from service.auth import Caller, Reader
 from service.serving import Serving
@@ -123,21 +124,37 @@ def document_link(collection: str, document: str) -> str:
 @router.get("/documents")
 def documents(request: Request, caller: Reader, collection: str = "", after: str = "") -> Response:
     """Show the collections, and the documents of one."""
+    return documents_page(request, caller, collection, after=after)
+
+
+def documents_page(
+    request: Request,
+    caller: Caller,
+    collection: str,
+    *,
+    after: str = "",
+    uploaded: FilesBody | None = None,
+    problem: str = "",
+    status: int = 200,
+) -> Response:
+    """Return the page of documents, with what became of files that were sent."""
     catalog = catalog_of(request)
     names = visible(catalog, caller)
-    chosen = collection or ("default" if "default" in names or not names else names[0])
-    if not names:
-        return page(request, "documents.html", collections=[], collection="", documents=[], after="", more="")
+    chosen = collection or caller.only or ("default" if "default" in names or not names else names[0])
     caller.check(chosen)
-    shown = catalog.documents.listed(catalog.collections.get(chosen), after=after, limit=LISTED)
+    shown = catalog.documents.listed(catalog.collections.get(chosen), after=after, limit=LISTED) if names else []
     return page(
         request,
         "documents.html",
+        status=status,
         collections=[described(catalog, catalog.collections.get(name)) for name in names],
         collection=chosen,
         documents=shown,
         after=after,
         more=shown[-1].id if len(shown) == LISTED else "",
+        may_write=caller.may(Scope.WRITE),
+        uploaded=uploaded,
+        problem=problem,
     )
 
 
@@ -164,7 +181,7 @@ def jobs_page(request: Request, caller: Caller, *, problem: str = "", status: in
         "jobs.html",
         status=status,
         jobs=catalog.jobs.list(Listed(collection=caller.only, limit=LISTED)),
-        schedules=catalog.schedules.list(caller.only) if caller.has(Scope.ADMIN) else [],
+        schedules=catalog.schedules.list(caller.only) if caller.may(Scope.ADMIN) else [],
         collections=visible(catalog, caller),
         problem=problem,
     )

@@ -86,3 +86,54 @@ if (job && job.dataset.over === "no") {
     if (now.ended_at) { events.close(); location.reload(); }
   });
 }
+
+// Files: sent without leaving the page, chosen or dropped on the form.
+const upload = document.getElementById("upload");
+if (upload) {
+  const said = document.getElementById("uploaded");
+  const files = document.getElementById("files");
+  const button = upload.querySelector("button");
+  const say = (text) => { const p = document.createElement("p"); p.textContent = text; said.replaceChildren(p); };
+
+  const refresh = async () => {
+    const now = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+    for (const part of document.querySelectorAll("[data-fresh]")) part.replaceChildren(...now.getElementById(part.id).childNodes);
+  };
+
+  upload.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (button.disabled) return;
+    const count = files.files.length;
+    say("Reading " + count + (count === 1 ? " file ..." : " files ..."));
+    button.disabled = true;
+    try {
+      const headers = { "X-Part": "uploaded", "Accept": "application/json" };
+      const answer = await fetch(upload.action, { method: "POST", body: new FormData(upload), headers });
+      if (answer.headers.get("Content-Type").startsWith("text/html")) said.innerHTML = await answer.text();
+      else say((await answer.json()).detail);
+      if (answer.ok) { files.value = ""; await refresh(); }
+    } catch {
+      say("The files could not be sent. Try again in a moment.");
+    } finally {
+      button.disabled = false;
+    }
+  });
+
+  const over = (is) => upload.classList.toggle("over", is);
+  const holdsFiles = (event) => event.dataTransfer.types.includes("Files");
+  upload.addEventListener("dragover", (event) => { if (holdsFiles(event)) { event.preventDefault(); over(true); } });
+  upload.addEventListener("dragleave", (event) => { if (!upload.contains(event.relatedTarget)) over(false); });
+  upload.addEventListener("drop", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    over(false);
+    if (button.disabled) return;
+    if ([...event.dataTransfer.items].some((item) => item.webkitGetAsEntry?.()?.isDirectory)) {
+      say("A folder cannot be dropped here; drop the files in it.");
+      return;
+    }
+    files.files = event.dataTransfer.files;
+    upload.requestSubmit();
+  });
+  document.getElementById("upload-note").append(" They can be dropped here, too.");
+}
