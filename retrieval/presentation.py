@@ -34,14 +34,14 @@ class Presenter:
         """Return the query's hits and suggestions for its words, both from one snapshot of the catalog."""
         known = self._known  # before the snapshot, or what it knows might outlive a refresh
         with self._catalog.database.read():
-            return self.hits(terms, ranking, query.k), self._did_you_mean(query.text, known)
+            return self.hits(terms, ranking, query), self._did_you_mean(query.text, known)
 
-    def hits(self, terms: Mapping[str, float], ranking: Ranking, k: int) -> tuple[Hit, ...]:
-        """Return the first `k` items of a ranking as hits; an item deleted since it was indexed is left out.
+    def hits(self, terms: Mapping[str, float], ranking: Ranking, query: Query) -> tuple[Hit, ...]:
+        """Return the items of a ranking that the query asks for; one deleted since it was indexed is left out.
 
         `terms` are the query's, to be marked in the passages.
         """
-        shown = ranking.explained(ranking.order[:k])
+        shown = ranking.explained(ranking.order[query.offset : query.offset + query.k])
         ranked = {item: explained.passages[:PASSAGES_A_HIT] for item, explained in shown.items()}
         chunks = self._catalog.chunks.shown(passage.id for passages in ranked.values() for passage in passages)
         highlighter = Highlighter(self._analyzer, terms)
@@ -51,7 +51,8 @@ class Presenter:
             if present:
                 passages = tuple(_passage(passage, chunks[passage.id], highlighter) for passage in present)
                 document = chunks[present[0].id].document
-                hits.append(_hit(len(hits) + 1, ranking.scores[item], document, passages, explained.legs))
+                rank = query.offset + len(hits) + 1
+                hits.append(_hit(rank, ranking.scores[item], document, passages, explained.legs))
         return tuple(hits)
 
     def _did_you_mean(self, text: str, known: set[str]) -> dict[str, tuple[str, ...]]:

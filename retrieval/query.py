@@ -14,7 +14,8 @@ MAX_QUERY_CHARS = 10_000
 class Query:
     """A question. With `group` documents are ranked; without it plain chunks are, and each hit is one chunk.
 
-    `model` is the version of an embedding model to search with, empty for the collection's own.
+    `model` is the version of an embedding model to search with, empty for the collection's own. `offset` is how many of
+    the best are left out, as a later page does; `explain` asks for more of how the ranking came about.
     """
 
     text: str
@@ -23,6 +24,8 @@ class Query:
     where: Filter | None = None
     group: bool = True
     model: str = ""
+    offset: int = 0
+    explain: bool = False
 
     def suits(self, model: str) -> bool:
         """Whether a collection whose own model is `model` answers this with that one, or with none."""
@@ -37,4 +40,6 @@ class Query:
             raise UsageError(f"The query has {len(text)} characters; use at most {MAX_QUERY_CHARS}.")
         if not 1 <= self.k <= MAX_K:
             raise UsageError(f"k is {self.k}; use 1 to {MAX_K}.")
+        if self.offset < 0:
+            raise UsageError(f"The offset is {self.offset}; it cannot be negative.")
         return replace(self, text=text)

@@ -40,6 +40,8 @@ class Ranking:
     found: Found
     legs: Mapping[str, LegDocuments]
     how: Fusion
+    strengths: Mapping[int, int] = field(default_factory=dict)
+    """How strongly each item leads that has an exact identifier of the query."""
 
     def explained(self, items: Sequence[int]) -> dict[int, "Explained"]:
         """Return how each leg saw some ranked items, and their passages."""
@@ -98,7 +100,7 @@ def rank(found: Found, how: Fusion, *, group: bool) -> Ranking:
 def led(ranking: Ranking, strengths: Mapping[int, int]) -> Ranking:
     """Return the ranking with the items that lead before the others, the strongest first."""
     order = sorted(ranking.order, key=lambda item: -strengths.get(item, 0))
-    return replace(ranking, order=tuple(order))
+    return replace(ranking, order=tuple(order), strengths=strengths)
 
 
 def _documents(leg: str, candidates: Candidates, how: Fusion) -> LegDocuments:

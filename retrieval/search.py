@@ -11,6 +11,7 @@ from retrieval.analysis import Analyzer
 from retrieval.catalog import Catalog, Collection, Moments, TermMoments
 from retrieval.encoder import Encoder
 from retrieval.errors import ModelError
+from retrieval.explanation import explanation_of
 from retrieval.fusion import Scale, Sizes
 from retrieval.keyword import sparse
 from retrieval.leads import Holders, Leads, tiers, with_holders
@@ -124,7 +125,15 @@ class Searcher:
         with watch.stage("present"):
             hits, suggestions = self._presenter.presented(query, asked.words, ranking)
         watch.ms["total"] = sum(watch.ms.values())
-        return SearchResult(query.text, hits, self.arm(query.mode), watch.ms, suggestions)
+        return SearchResult(
+            query.text,
+            hits,
+            self.arm(query.mode),
+            watch.ms,
+            suggestions,
+            explanation=explanation_of(ranking, query) if query.explain else None,
+            found=ranking.order,
+        )
 
     def arm(self, mode: Mode) -> str:
         """Return the arm's name: keyword, embedding@VERSION or hybrid@VERSION."""

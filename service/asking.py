@@ -41,6 +41,7 @@ def search_body(collection: str, query: Query) -> dict[str, JsonValue]:
         "where": filter_to_json(query.where) if query.where is not None else None,
         "group": query.group,
         **({"model": query.model} if query.model else {}),
+        **({"explain": True} if query.explain else {}),
     }
 
 

@@ -18,6 +18,7 @@ from service.errors import NoAnswer
 
 LEGS = {"keyword": {"rank": 1, "score": 2.5}}
 BODY = {
+    "query_id": "4Yv0m0Y3lqk1o8Hc1J2bVA",
     "query": "dog",
     "hits": [
         {
@@ -41,6 +42,7 @@ BODY = {
     "arm": "keyword",
     "did_you_mean": {"dgo": ["dog"]},
     "notes": ["A note."],
+    "next": "AQAAAAo",
 }
 
 

@@ -168,7 +168,7 @@ def test_highlights_are_safe_html_and_the_text_is_as_written(searcher: Searcher)
 def test_the_json_body_is_the_documented_one(searcher: Searcher) -> None:
     result = searcher.search(Query("  garden E0425 ", k=2))
     body = json.loads(json.dumps(result.to_json(), allow_nan=False))
-    assert set(body) == {"query", "hits", "timings_ms", "arm", "did_you_mean", "notes"}
+    assert set(body) == {"query_id", "query", "hits", "timings_ms", "arm", "did_you_mean", "notes", "next"}
     assert body["query"] == "garden E0425"
     assert len(body["hits"]) == 2
     for rank, hit in enumerate(body["hits"], 1):

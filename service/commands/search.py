@@ -29,7 +29,7 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Search a collection: keywords and meaning together, exact identifiers first."""
-    query = Query(" ".join(text), k, mode, _parsed(where), group, model or "").checked()
+    query = Query(" ".join(text), k, mode, _parsed(where), group, model or "", explain=explain).checked()
     with opened(context, home) as opened_home:
         target = opened_home.catalog.collections.get(collection)
         result = answered(opened_home, target, query)
