@@ -42,6 +42,10 @@ class Settings:
     """Ask for a key on loopback addresses too; on others a service always does."""
     rate_limit: str = "1200/minute"
     """Requests that one key may make: `N/second`, `N/minute` or `N/hour`."""
+    search_log: bool = True
+    """Whether a service keeps what is searched, and what readers click, without who asked."""
+    search_log_days: int = 90
+    """For how many days searches are kept; 0 means for good."""
     threads: int = 0
     """Threads for the encoder; 0 means one a core."""
     max_file_bytes: int = 20_000_000

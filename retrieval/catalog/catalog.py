@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from retrieval.catalog.judgments import Judgments
     from retrieval.catalog.keys import Keys
     from retrieval.catalog.pairs import Pairs
+    from retrieval.catalog.reading import Reading
     from retrieval.catalog.runs import Runs
     from retrieval.catalog.schedules import Schedules
+    from retrieval.catalog.searches import Searches
     from retrieval.catalog.sources import Sources
     from retrieval.catalog.trainings import Trainings
     from retrieval.catalog.verdicts import Verdicts
@@ -109,6 +111,20 @@ class Catalog:
         from retrieval.catalog.idempotency import Idempotency
 
         return Idempotency(self.database)
+
+    @cached_property
+    def searches(self) -> "Searches":
+        """What was searched, and what readers made of it; loaded when first asked for."""
+        from retrieval.catalog.searches import Searches
+
+        return Searches(self.database)
+
+    @cached_property
+    def reading(self) -> "Reading":
+        """What suggestions and contexts are made of; loaded when first asked for."""
+        from retrieval.catalog.reading import Reading
+
+        return Reading(self.database)
 
     @classmethod
     def open(cls, url: str) -> "Catalog":
