@@ -9,7 +9,21 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from service.api import collections, documents, files, jobs, models, operations, reference, schedules, search
+from service.api import (
+    collections,
+    context,
+    documents,
+    facets,
+    feedback,
+    files,
+    jobs,
+    models,
+    operations,
+    reference,
+    schedules,
+    search,
+    suggest,
+)
 from service.api.conditional import add_conditions
 from service.api.described import problems
 from service.api.idempotent import add_idempotency
@@ -22,7 +36,9 @@ from service.mcp import McpOverHttp
 from service.monitoring import Metrics
 from service.openapi import describe_problems
 from service.problems import add_handlers
+from service.searching import Searching
 from service.serving import Serving
+from service.suggesting import Suggesting
 from service.watching import Watched
 from service.web import actions, pages, uploads
 
@@ -51,6 +67,8 @@ def create_app(
     app.state.access = access or Access()
     app.state.metrics = Metrics(serving.home)
     app.state.queue = JobQueue(serving.home)
+    app.state.searching = Searching(serving, app.state.metrics)
+    app.state.suggesting = Suggesting(serving.home.catalog)
     add_handlers(app)
     describe_problems(app)
     add_idempotency(app)
@@ -61,6 +79,10 @@ def create_app(
         app.add_middleware(TrustedHosts, hosts=hosts)
     app.add_middleware(Watched, metrics=app.state.metrics)  # the outermost: it sees every answer
     app.include_router(search.router)
+    app.include_router(facets.router)
+    app.include_router(suggest.router)
+    app.include_router(context.router)
+    app.include_router(feedback.router)
     app.include_router(documents.router)
     app.include_router(files.router)
     app.include_router(collections.router)
@@ -87,5 +109,6 @@ class _Mcp:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.writers = anyio.CapacityLimiter(WRITERS)
     app.state.mcp = McpOverHttp(app.state.serving, app.state.access)
-    yield
+    with app.state.searching.running():
+        yield
     await app.state.mcp.close()

@@ -1,6 +1,8 @@
 """What a service tells those who watch over it, for Prometheus. No label has values that strangers can make up."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
 from retrieval.batches import Batch
@@ -48,6 +50,11 @@ class Metrics:
 
     def _histogram(self, name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(name, about, labels, buckets=buckets, registry=self._registry)
+
+    def count_unlogged(self, count: Callable[[], int]) -> None:
+        """Tell how many searches were not logged, as `count` says when somebody asks."""
+        gauge = Gauge("tandem_searches_not_logged", "Searches that were answered, not logged.", registry=self._registry)
+        gauge.set_function(count)
 
     def searched(self, mode: Mode, result: SearchResult) -> None:
         """Count a search."""

@@ -166,7 +166,7 @@ def _curl(description: Description, url: str, operation: Description) -> str:
         for parameter in operation.get("parameters", [])
         if (example := parameter["schema"].get("examples", [None])[0]) and parameter["required"]
     ]
-    words = ["curl", f"{url}?{urlencode(asked)}" if asked else url]
+    words = ["curl", f"{url}?{urlencode(asked, doseq=True)}" if asked else url]
     if schema := _content_schema(operation.get("requestBody", {})):
         example = _schemas(description)[schema["$ref"].rpartition("/")[2]]["examples"][0]
         if FORM in operation["requestBody"]["content"]:

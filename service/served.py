@@ -12,10 +12,12 @@ from indexer.reindex import check_analyzer
 from retrieval.catalog import Collection
 from retrieval.encoder import OnnxEncoder
 from retrieval.errors import IndexBusy, ModelError, StoreError
+from retrieval.filters import Filter
 from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.results import SearchResult
 from retrieval.search import Searcher
+from retrieval.stores.base import FacetCount
 from retrieval.types import JsonValue
 from service.other_models import OtherModels
 
@@ -81,6 +83,10 @@ class Served:
         searcher = self._searcher
         is_own = query.suits(searcher.collection.config.model)
         return searcher.search(query) if is_own else self._others.search(query)
+
+    def facet(self, field: str, where: Filter | None, limit: int) -> list[FacetCount]:
+        """Count documents by value of a metadata field; raises StoreError once closed."""
+        return self._owner.store.facet(field, where, limit)
 
     def apply(self) -> None:
         """Apply what is pending; when this returns, searches see it. Raises Stopping when the service is stopping."""

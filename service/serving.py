@@ -2,10 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from indexer.documents import delete_documents
 from indexer.ingest import Summary
@@ -17,12 +17,16 @@ from retrieval.catalog import Collection
 from retrieval.catalog.unchanged import UNCONDITIONAL, Still
 from retrieval.encoder import OnnxEncoder
 from retrieval.errors import IndexBusy, ModelError, StoreError, TandemError
+from retrieval.filters import Filter
 from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.results import SearchResult
 from retrieval.stores import index_folder
+from retrieval.stores.base import FacetCount
 from retrieval.stores.lock import read_owner
 from service.served import Served, Stopping
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -113,13 +117,20 @@ class Serving:
 
     def search(self, name: str, query: Query) -> SearchResult:
         """Return the best hits of a collection."""
+        return self._asked(name, lambda served: served.search(query))
+
+    def facet(self, name: str, field: str, where: Filter | None, limit: int) -> list[FacetCount]:
+        """Count a collection's documents by value of a metadata field, the most frequent first."""
+        return self._asked(name, lambda served: served.facet(field, where, limit))
+
+    def _asked(self, name: str, question: Callable[[Served], T]) -> T:
         served = self.of(name)
         try:
-            return served.search(query)
+            return question(served)
         except StoreError:
             if served.is_open:
                 raise
-            return self.of(name).search(query)  # it was deleted, or made again, while being searched
+            return question(self.of(name))  # it was deleted, or made again, while being asked
 
     def submit(
         self, name: str, documents: Sequence[Submitted], *, still: Still = UNCONDITIONAL

@@ -101,7 +101,8 @@ def served(place: Place, *options: str) -> Iterator[Service]:
 
 
 def without_timings(body: Any) -> Any:
-    return {name: value for name, value in body.items() if name != "timings_ms"}
+    """Leave out what differs from one answer to the next, and what only a service gives."""
+    return {name: value for name, value in body.items() if name not in ("timings_ms", "query_id", "next")}
 
 
 def test_the_service_and_the_commands_beside_it_tell_the_same(place: Place, tmp_path: Path) -> None:
@@ -113,6 +114,9 @@ def test_the_service_and_the_commands_beside_it_tell_the_same(place: Place, tmp_
         assert over_http["hits"][0]["document"]["title"] == "The dog"
         beside = place.json("search", "a puppy by the river", "-k", "5")
         assert without_timings(beside) == without_timings(before)
+        assert (before["query_id"], before["next"]) == (None, None)
+        assert beside["next"] == over_http["next"]
+        service.post("/v1/feedback", {"query_id": beside["query_id"], "kind": "up"})
 
         (tmp_path / "docs" / "mouse.md").write_text("# The mouse\n\nA mouse lives in the wheat.")
         assert place.json("ingest", str(tmp_path / "docs"))["documents"] == 1

@@ -70,7 +70,7 @@ def test_a_link_and_a_body_find_the_same_as_a_search_in_process(client: TestClie
         "url": None,
         "metadata": {"kind": "pet", "legs": 4},
     }
-    assert set(link) == {"query", "hits", "timings_ms", "arm", "did_you_mean", "notes"}
+    assert set(link) == {"query_id", "query", "hits", "timings_ms", "arm", "did_you_mean", "notes", "next"}
     assert link["arm"] == "hybrid@tiny"
     assert set(link["hits"][0]["passages"][0]) == {"chunk_id", "headings", "text", "highlights", "score", "legs"}
 
@@ -278,6 +278,11 @@ def test_the_description_names_every_answer_and_gives_examples_that_work(client:
     assert set(operations) == {
         ("get", "/v1/search"),
         ("post", "/v1/search"),
+        ("get", "/v1/facets"),
+        ("post", "/v1/facets"),
+        ("get", "/v1/suggest"),
+        ("post", "/v1/context"),
+        ("post", "/v1/feedback"),
         ("post", "/v1/documents"),
         ("get", "/v1/documents"),
         ("post", "/v1/documents/delete"),

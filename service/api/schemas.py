@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from retrieval.filters import instant
 from retrieval.query import MAX_K, MAX_QUERY_CHARS
 from retrieval.types import JsonValue, Mode
+from service.api.answer_schemas import AnswerOptions, ExplanationBody
 from service.problems import faults
 
 MAX_DOCUMENTS = 1_000
@@ -74,7 +75,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class SearchLink(Strict):
+class SearchLink(AnswerOptions):
     """A search in a link."""
 
     q: Annotated[
@@ -97,12 +98,12 @@ class SearchLink(Strict):
             max_length=100,
             examples=[["kind=function"]],
         ),
-    ] = []
+    ] = []  # noqa: RUF012  # pydantic copies it
     group: Annotated[bool, Field(description="Rank documents; false ranks plain chunks.")] = True
     model: ModelVersion = ""
 
 
-class SearchRequest(Strict):
+class SearchRequest(AnswerOptions):
     """A search."""
 
     model_config = ConfigDict(
@@ -172,12 +173,15 @@ class HitBody(Strict):
 class SearchBody(Strict):
     """What a search found; the same body as `tandem search --json`."""
 
+    query_id: Annotated[str | None, Field(description="For feedback; null where searches are not logged.")]
     query: str
     hits: Annotated[list[HitBody], Field(description="Best first.")]
     timings_ms: Annotated[dict[str, float], Field(description="Milliseconds by stage.")]
     arm: Annotated[str, Field(description="What ranked: keyword, embedding@VERSION or hybrid@VERSION.")]
     did_you_mean: Annotated[dict[str, list[str]], Field(description="Known words for each unknown one.")]
     notes: Annotated[list[str], Field(description="Sentences for people.")]
+    next: Annotated[str | None, Field(description="The `cursor` of the next page; null at the end.")]
+    explanation: Annotated[ExplanationBody | None, Field(description="Only where asked for.")] = None
 
 
 class DocumentBody(Strict):

@@ -1,5 +1,6 @@
 """GET and POST /v1/search"""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +11,7 @@ from service.api.conditional import NOT_MODIFIED, SearchTag
 from service.api.described import problems
 from service.api.schemas import SearchBody, SearchLink, SearchRequest
 from service.auth import Reader
-from service.serving import Serving
+from service.searching import Searching
 
 router = APIRouter(prefix="/v1", tags=["search"])
 PROBLEMS = problems(400, 404, 422, 503)
@@ -19,6 +20,7 @@ PROBLEMS = problems(400, 404, 422, 503)
 @router.get(
     "/search",
     response_model=SearchBody,
+    response_model_exclude_unset=True,
     responses=PROBLEMS | NOT_MODIFIED,
     summary="Search by a link",
     dependencies=[SearchTag],
@@ -26,22 +28,25 @@ PROBLEMS = problems(400, 404, 422, 503)
 def search_by_link(request: Request, caller: Reader, asked: Annotated[SearchLink, Query()]) -> dict[str, object]:
     """Search a collection: keywords and meaning together, exact identifiers first. A link can be shared."""
     caller.check(asked.collection)
-    query = questions.Query(asked.q, asked.k, asked.mode, parse_where(asked.where), asked.group, asked.model)
-    return _answer(request, asked.collection, query)
+    where = parse_where(asked.where)
+    return _answer(request, asked, questions.Query(asked.q, asked.k, asked.mode, where, asked.group, asked.model))
 
 
-@router.post("/search", response_model=SearchBody, responses=PROBLEMS | problems(413), summary="Search")
+@router.post(
+    "/search",
+    response_model=SearchBody,
+    response_model_exclude_unset=True,
+    responses=PROBLEMS | problems(413),
+    summary="Search",
+)
 def search(request: Request, caller: Reader, body: SearchRequest) -> dict[str, object]:
     """Search a collection, with any metadata filter."""
     caller.check(body.collection)
     where = parse_filter(body.where) if body.where is not None else None
-    return _answer(
-        request, body.collection, questions.Query(body.query, body.k, body.mode, where, body.group, body.model)
-    )
+    return _answer(request, body, questions.Query(body.query, body.k, body.mode, where, body.group, body.model))
 
 
-def _answer(request: Request, collection: str, query: questions.Query) -> dict[str, object]:
-    serving: Serving = request.app.state.serving
-    result = serving.search(collection, query)
-    request.app.state.metrics.searched(query.mode, result)
-    return result.to_json()
+def _answer(request: Request, asked: SearchLink | SearchRequest, query: questions.Query) -> dict[str, object]:
+    searching: Searching = request.app.state.searching
+    query = replace(query, explain=asked.explain)
+    return searching.search(asked.collection, query, cursor=asked.cursor).to_json(texts=asked.texts)
