@@ -1,14 +1,18 @@
 """The pages: what they show, that documents stay text, and that no other site can press their buttons."""
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup, Tag
 from starlette.testclient import TestClient
 
 from indexer.promotion import embed
 from retrieval.catalog.keys import Scope
+from retrieval.catalog.searches import Origin
 from retrieval.home import Home
 from retrieval.settings import Settings
 from service.app import create_app
@@ -61,7 +65,9 @@ def test_a_search_is_shown_with_its_form_as_it_was_filled_in(client: TestClient)
 def test_what_is_typed_is_answered_with_the_results_alone(client: TestClient) -> None:
     whole = client.get("/", params={"q": "puppy"})
     part = client.get("/", params={"q": "puppy"}, headers={"X-Part": "results"})
-    assert part.text[part.text.index("<ol") :] in whole.text  # before it stands how long it took
+    assert (
+        part.text[part.text.index("<li data-document") :] in whole.text
+    )  # before it stand its id and how long it took
     assert "<!doctype" not in part.text
 
 
@@ -79,6 +85,74 @@ def test_only_web_addresses_become_links(client: TestClient) -> None:
     text = client.get("/", params={"q": "frog"}).text
     assert 'href="/relative"' not in text
     assert 'href="/document?collection=default&amp;id=link"' in text
+
+
+def test_what_was_found_can_be_narrowed_down_by_links_and_back(client: TestClient) -> None:
+    kinds = [("a&b", 2021), ("a&b", 2022), (EVIL, 2022), (EVIL, 2021)]
+    documents = [
+        {"id": f"k{place}", "text": "A horse.", "created": f"{year}-02-01", "metadata": {"kind": kind, "n": place * 9}}
+        for place, (kind, year) in enumerate(kinds)
+    ]
+    client.post("/v1/documents", json={"documents": documents, "collection": "kinds"}).raise_for_status()
+    asked = {"q": "horse", "collection": "kinds"}
+    first = links_of(client.get("/", params=asked).text, "narrow")
+    assert [label for label, _ in first[:4]] == [EVIL, "a&b", "2022", "2021"]
+    assert {"0 to 5", "25 to 30"} <= {label for label, _ in first}
+    one = client.get(dict(first)[EVIL])
+    assert EVIL not in one.text
+    assert one.text.count("<article>") == 2
+    both = client.get(dict(links_of(one.text, "narrow"))["2022"])
+    assert [label for label, _ in links_of(both.text, "chips")] == [f"kind: {EVIL}", "created: 2022"]
+    hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', both.text)
+    assert [(name, unescape(value)) for name, value in hidden] == [
+        ("filter", f"kind={EVIL}"),
+        ("between", "created|2022-01-01|2023-01-01"),
+    ]
+    assert client.get(dict(links_of(both.text, "chips"))["created: 2022"]).url == one.url
+
+
+@pytest.mark.parametrize("choice", ["filter==", "between=a|b|c", "between=a", "between=|1|2", "between=a|nan|2"])
+def test_a_choice_that_cannot_be_read_is_told_in_its_place(client: TestClient, choice: str) -> None:
+    answer = client.get(f"/?q=dog&{choice}")
+    assert (answer.status_code, 'role="alert"' in answer.text) == (200, True)
+
+
+def test_more_results_are_a_link_away(client: TestClient) -> None:
+    asked = {"q": "young kitten", "k": "2"}
+    first = client.get("/", params=asked).text
+    (more,) = [link for label, link in links_of(first, "pages") if label == "More results"]
+    second = client.get(more).text
+    assert '<ol class="hits" start="3"' in second
+    assert "Documents 3 to 3" in second
+    ((label, link),) = links_of(second, "pages")
+    assert label == "The first results"
+    assert client.get(link).text.count("<article>") == 2
+    refused = client.get("/", params={**asked, "cursor": "AAAA"})
+    assert 'role="alert"' in refused.text
+
+
+def test_hits_carry_what_a_click_reports(client: TestClient, home: Home) -> None:
+    text = client.get("/", params={"q": "kitten"}).text
+    (query,) = re.findall(r'data-query="([^"]+)"', text)
+    shown = [unescape(found) for found in re.findall(r'<li data-document="([^"]*)" data-rank="1">', text)]
+    assert shown == [f"evil/{EVIL}"]
+    click = {"query_id": query, "document": shown[0], "rank": 1, "kind": "click"}
+    assert client.post("/v1/feedback", json=click).json() == {"recorded": True}
+    typed = client.get("/", params={"q": "kitt"}, headers={"X-Part": "results"}).text
+    (part,) = re.findall(r'data-query="([^"]+)"', typed)
+    client.post("/v1/feedback", json={"query_id": part, "kind": "up"}).raise_for_status()
+    origins = [found.origin for one in (query, part) if (found := home.catalog.searches.get(one))]
+    assert origins == [Origin.PAGE, Origin.TYPING]
+
+
+def links_of(text: str, name: str) -> list[tuple[str, str]]:
+    """Return the labels and targets of the links in an element with this id or class."""
+    soup = BeautifulSoup(text, "html.parser")
+    part = soup.find(id=name) or soup.find(class_=name)
+    assert isinstance(part, Tag)
+    for extra in part.select("span"):
+        extra.decompose()
+    return [(link.get_text(), str(link["href"])) for link in part.select("a")]
 
 
 def test_a_filter_that_cannot_be_read_is_told_in_its_place(client: TestClient) -> None:

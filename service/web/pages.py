@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
+from pydantic import StringConstraints
 from starlette.responses import RedirectResponse, Response
 
 from indexer.documents import document_json
@@ -14,21 +15,26 @@ from indexer.model_uses import uses_of
 from retrieval.catalog import Catalog
 from retrieval.catalog.job import Job, Listed
 from retrieval.catalog.keys import Scope
+from retrieval.catalog.searches import Origin
 from retrieval.errors import TandemError
-from retrieval.filter_parsing import parse_where
 from retrieval.query import MAX_K, MAX_QUERY_CHARS
 from retrieval.query import Query as Asked
 from retrieval.results import SearchResult
-from retrieval.types import Mode
+from retrieval.types import Metadata, Mode
 from service.api.collections import described
 from service.api.file_schemas import FilesBody
 from service.api.jobs import ReadJob
 from service.auth import Caller, Reader
+from service.cursors import MAX_CURSOR_CHARS
+from service.searching import Searching
 from service.serving import Serving
+from service.web.narrowing import Chosen, chips, groups, query_of
 from service.web.rendering import ASSETS, HEADERS, STATIC, asset, page
 
 router = APIRouter(include_in_schema=False)
 LISTED = 100
+MAX_CHOICES = 20
+Choice = Annotated[str, StringConstraints(max_length=500)]
 SHOWN_LINES = 2_000
 TRAIN = ("train", "nightly")
 """Kinds of jobs that leave the report of a training."""
@@ -42,13 +48,21 @@ class Form(NamedTuple):
     collection: str = "default"
     mode: str = "hybrid"
     where: str = ""
+    k: int = 10
+    filter: tuple[str, ...] = ()
+    between: tuple[str, ...] = ()
+    cursor: str = ""
+    """Only ever in a link to the next page."""
 
-    def link(self, **changed: str) -> str:
+    def link(self, **changed: Any) -> str:
         """Return a link to the same search, with something changed."""
-        fields = self._replace(**changed)
-        defaults = Form()
-        given = {name: value for name, value in fields._asdict().items() if value != getattr(defaults, name)}
+        given = query_of(self._replace(**changed)._asdict(), Form()._asdict())
         return f"/?{urlencode(given)}" if given else "/"
+
+    @property
+    def chosen(self) -> Chosen:
+        """The filters."""
+        return Chosen(self.where, self.filter, self.between)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,31 +103,44 @@ def search(
     mode: Mode = Mode.HYBRID,
     where: Annotated[str, Query(max_length=2_000)] = "",
     k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
+    filter: Annotated[list[Choice], Query(max_length=MAX_CHOICES)] = [],  # noqa: A002, B006  # its name there; copied
+    between: Annotated[list[Choice], Query(max_length=MAX_CHOICES)] = [],  # noqa: B006  # copied
+    cursor: Annotated[str, Query(max_length=MAX_CURSOR_CHARS)] = "",
 ) -> Response:
     """Show the search, and what it finds."""
     names = visible(catalog_of(request), caller)
     chosen = collection or ("default" if "default" in names or not names else names[0])
-    form = Form(q, chosen, mode.value, where)
+    form = Form(q, chosen, mode.value, where, k, tuple(filter), tuple(between))
+    is_part = request.headers.get("x-part") == "results"
     result, problem = None, ""
     if q.strip() and names:
         try:
             caller.check(chosen)
-            wanted = parse_where([where]) if where.strip() else None
-            result = serving_of(request).search(chosen, Asked(q, k, mode, wanted, True))
-            request.app.state.metrics.searched(mode, result)
+            searching: Searching = request.app.state.searching
+            query, origin = Asked(q, k, mode, form.chosen.parsed(), True), Origin.TYPING if is_part else Origin.PAGE
+            result = searching.search(chosen, query, cursor=cursor, origin=origin)
         except TandemError as error:
             problem = str(error)
     return page(
         request,
-        "results.html" if request.headers.get("x-part") == "results" else "search.html",
+        "results.html" if is_part else "search.html",
         asked=form,
         collections=names,
         result=result.to_json() if result else None,
         problem=problem,
         link=form.link,
+        found=len(result.found) if result else 0,
+        is_later=bool(cursor),
+        chips=chips(form.chosen, form.link) if not problem else [],
+        narrowing=groups(_metadata(request, result), form.chosen, form.link) if result else [],
         document_link=partial(document_link, chosen),
         share=Shares.of(result) if result else Shares({}),
     )
+
+
+def _metadata(request: Request, result: SearchResult) -> list[Metadata]:
+    """Return the metadata of all that was found."""
+    return [document.metadata for document in catalog_of(request).documents.shown(result.found).values()]
 
 
 def document_link(collection: str, document: str) -> str:

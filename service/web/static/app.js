@@ -37,8 +37,91 @@ if (form) {
   };
 
   form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(show, 200, false); });
-  form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); show(true); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); close(); show(true); });
   addEventListener("popstate", () => location.reload());
+
+  // Suggestions while somebody types: a list that the box owns, as the ARIA pattern "combobox" has it.
+  const list = document.getElementById("suggestions");
+  let chosen = -1;
+  let typed = 0;
+  box.type = "text";  // a search box may not have the role
+  for (const [name, value] of Object.entries({ role: "combobox", inputmode: "search", enterkeyhint: "search",
+    "aria-autocomplete": "list", "aria-controls": list.id, "aria-expanded": "false" })) box.setAttribute(name, value);
+
+  const close = () => {
+    typed++;
+    chosen = -1;
+    list.hidden = true;
+    box.setAttribute("aria-expanded", "false");
+    box.removeAttribute("aria-activedescendant");
+  };
+
+  const mark = (place) => {
+    chosen = place;
+    [...list.children].forEach((item, at) => item.setAttribute("aria-selected", String(at === place)));
+    if (place < 0) box.removeAttribute("aria-activedescendant");
+    else box.setAttribute("aria-activedescendant", list.children[place].id);
+  };
+
+  const pick = (item) => {
+    box.value = item.dataset.text;
+    form.requestSubmit();
+    box.focus();
+  };
+
+  const suggest = async () => {
+    const number = ++typed;
+    const asked = new URLSearchParams({ prefix: box.value.slice(0, 200), limit: "6" });
+    if (form.collection) asked.set("collection", form.collection.value);
+    try {
+      const answer = await fetch("/v1/suggest?" + asked);
+      const found = answer.ok ? (await answer.json()).suggestions : [];
+      if (number !== typed || document.activeElement !== box) return;
+      list.replaceChildren(...found.map((one, place) => {
+        const item = document.createElement("li");
+        const kind = document.createElement("span");
+        Object.assign(item, { id: "suggestion-" + place, textContent: one.text });
+        item.setAttribute("role", "option");
+        item.dataset.text = one.text;
+        Object.assign(kind, { className: "kind", textContent: one.kind === "word" ? "" : one.kind });
+        item.append(kind);
+        return item;
+      }));
+      mark(-1);
+      list.hidden = !found.length;
+      box.setAttribute("aria-expanded", String(!list.hidden));
+    } catch { close(); }
+  };
+
+  box.addEventListener("input", () => { if (box.value.trim()) suggest(); else close(); });
+  box.addEventListener("blur", close);
+  list.addEventListener("mousedown", (event) => event.preventDefault());  // the box keeps the focus
+  list.addEventListener("click", (event) => { const item = event.target.closest("li"); if (item) pick(item); });
+  box.addEventListener("keydown", (event) => {
+    if (list.hidden || event.isComposing) return;
+    const last = list.children.length - 1;
+    if (event.key === "ArrowDown") mark(chosen < last ? chosen + 1 : -1);
+    else if (event.key === "ArrowUp") mark(chosen < 0 ? last : chosen - 1);
+    else if (event.key === "Enter" && chosen >= 0) pick(list.children[chosen]);
+    else if (event.key === "Escape") close();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();  // the arrows do not go through the hits meanwhile
+  });
+
+  // What a reader follows is told to the service, which the link does not wait for.
+  const told = (event) => {
+    const link = event.target.closest(".hits a");
+    if (!link || event.button > 1) return;
+    const hit = link.closest("li");
+    const query = hit.parentElement.dataset.query;
+    if (!query) return;
+    const body = { query_id: query, document: hit.dataset.document, rank: Number(hit.dataset.rank), kind: "click" };
+    const headers = { "Content-Type": "application/json" };
+    fetch("/v1/feedback", { method: "POST", keepalive: true, headers, body: JSON.stringify(body) }).catch(() => {});
+  };
+  results.addEventListener("click", told);
+  results.addEventListener("auxclick", told);
 
   // Keys: / goes to the box; the arrows go through the hits, Enter follows the one they are at.
   addEventListener("keydown", (event) => {
