@@ -24,7 +24,7 @@ from tests.homes import REPOSITORY, Workbench, environment, page
 from tests.test_serve_command import Place, served
 
 BASE = "http://127.0.0.1:8080"
-TOOLS = {"search", "get_document", "list_collections"}
+TOOLS = {"search", "get_context", "get_document", "list_collections"}
 
 
 @pytest.fixture
@@ -75,6 +75,9 @@ def test_answers_are_what_a_search_gives(home: Home) -> None:
     server = make_server(Alone(home))
     kept = called(Client(server), "search", query="puppy", where=["kind=pet"], mode="keyword")
     assert [hit["document_id"] for hit in kept["results"]] == ["pets/dog"]
+    context = called(Client(server), "get_context", query="puppy", where=["kind=pet"])
+    assert context["text"] == "[1] pets/dog\nA puppy is a young dog."
+    assert [(one["number"], one["document_id"]) for one in context["sources"]] == [(1, "pets/dog")]
     whole = called(Client(server), "get_document", id="bread")
     assert (whole["title"], whole["is_cut"], len(whole["text"])) == ("bread", True, MAX_TEXT_CHARS)
     assert called(Client(server), "list_collections") == {"collections": [{"name": "default", "documents": 2}]}
@@ -87,6 +90,7 @@ def test_answers_are_what_a_search_gives(home: Home) -> None:
         ("search", {"query": "x", "where": ["=broken"]}, "=broken"),
         ("search", {"query": ""}, "at least 1 character"),
         ("search", {"query": "x", "limit": 51}, "less than or equal to 50"),
+        ("get_context", {"query": "x", "collection": "nowhere"}, "nowhere"),
         ("get_document", {"id": "nothing"}, "nothing"),
     ],
 )
