@@ -54,7 +54,7 @@ class _Sorted:
     """Texts by the keys they are found under, each with what it is worth."""
 
     def __init__(self, keyed: Iterable[tuple[str, int]], worth: Sequence[float]) -> None:
-        rows = sorted(set(keyed))
+        rows = sorted(keyed)
         self._keys = [key for key, _ in rows]
         self._items = np.array([item for _, item in rows], np.int64)
         self._worth: FloatArray = np.array([worth[item] for _, item in rows], np.float32)

@@ -108,6 +108,7 @@ class _Mcp:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.writers = anyio.CapacityLimiter(WRITERS)
+    app.state.tellers = anyio.CapacityLimiter(feedback.TELLERS)
     app.state.mcp = McpOverHttp(app.state.serving, app.state.access)
     with app.state.searching.running():
         yield

@@ -14,19 +14,21 @@ from retrieval.completion import Completion, Completions
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 5.0
-"""Between two looks at whether a collection has changed."""
+"""Between two looks at whether a collection has changed; for a large one, REST times as long as reading it takes."""
+REST = 20
 KEPT = 16
 """Collections whose completions are kept; those read longest ago go."""
 
 
 @dataclass(slots=True)
 class _Made:
-    """The completions of a collection as of a change of it, and when that was last looked at."""
+    """The completions of a collection as of a change of it, when to look for another, and how long reading it took."""
 
     collection: int
     seq: int
     completions: Completions
-    looked_at: float
+    look_at: float
+    took_s: float
     is_renewed: bool = False
 
 
@@ -45,7 +47,7 @@ class Suggesting:
 
     def _completions(self, name: str) -> Completions:
         made = self._made.get(name)
-        if made is not None and time.monotonic() < made.looked_at + LOOK_AGAIN_S:
+        if made is not None and time.monotonic() < made.look_at:
             return made.completions
         collection = self._catalog.collections.get(name)
         if made is None or made.collection != collection.id:
@@ -57,7 +59,7 @@ class Suggesting:
 
     def _renew(self, made: _Made, collection: Collection) -> None:
         """Begin to read a collection again if it has changed, unless somebody has begun."""
-        made.looked_at = time.monotonic()
+        made.look_at = _next_look(made.took_s)
         if self._catalog.changes.last_seq(collection) == made.seq:
             return
         with self._lock:
@@ -74,17 +76,22 @@ class Suggesting:
             made.is_renewed = False
 
     def _make(self, collection: Collection) -> _Made:
-        catalog = self._catalog
+        catalog, began = self._catalog, time.monotonic()
         seq = catalog.changes.last_seq(collection)  # before reading: what comes in between is read again
         with catalog.database.read():
             titles, headings = catalog.reading.titles(collection), catalog.reading.headings(collection)
             vocabulary = catalog.vocabulary.all(collection)
         left_out = frozenset(map(fold, stopwords(collection.config.language)))
         completions = Completions(titles, headings, vocabulary, stopwords=left_out)
-        made = _Made(collection.id, seq, completions, time.monotonic())
+        took_s = time.monotonic() - began
+        made = _Made(collection.id, seq, completions, _next_look(took_s), took_s)
         with self._lock:
             self._made.pop(collection.name, None)
             self._made[collection.name] = made
             while len(self._made) > KEPT:
                 del self._made[next(iter(self._made))]
         return made
+
+
+def _next_look(took_s: float) -> float:
+    return time.monotonic() + max(LOOK_AGAIN_S, REST * took_s)

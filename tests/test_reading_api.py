@@ -206,6 +206,8 @@ def test_facets_that_cannot_be_counted_say_why(client: TestClient, query: str, s
 def test_suggestions_come_from_titles_words_and_what_is_new(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("service.suggesting.LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr("service.suggesting.REST", 0)
     assert client.get("/v1/suggest?prefix=the+h").json()["suggestions"][:1] == [
         {"text": "The hen", "kind": "title", "count": 1}
     ]
@@ -214,7 +216,6 @@ def test_suggestions_come_from_titles_words_and_what_is_new(
     assert client.get("/v1/suggest?prefix=%00%ED").json()["suggestions"] == []
     assert client.get("/v1/suggest").status_code == 422
     assert client.get("/v1/suggest?prefix=x&collection=nowhere").status_code == 404
-    monkeypatch.setattr("service.suggesting.LOOK_AGAIN_S", 0.0)
     post(client, "/v1/documents", documents=[{"id": "hornet", "text": "# <i>Hornets</i>\n\nA hornet."}])
     for _ in range(100):
         texts = [one["text"] for one in client.get("/v1/suggest?prefix=hornet").json()["suggestions"]]

@@ -316,6 +316,11 @@ def test_the_description_names_every_answer_and_gives_examples_that_work(client:
             assert list(response["content"]) == [expected]
     assert {"404", "413", "422", "503"} <= set(operations["post", "/v1/search"]["responses"])
     assert {"413", "422", "503"} <= set(operations["post", "/v1/documents"]["responses"])
-    for name, path in (("SearchRequest", "/v1/search"), ("DocumentsRequest", "/v1/documents")):
+    for name, path in (
+        ("SearchRequest", "/v1/search"),
+        ("FacetsRequest", "/v1/facets"),
+        ("ContextRequest", "/v1/context"),
+        ("DocumentsRequest", "/v1/documents"),
+    ):
         example = description["components"]["schemas"][name]["examples"][0]
         assert client.post(path, json=example).status_code == 200

@@ -1,4 +1,7 @@
-"""Mine pairs: what documents and links ask, and the passage that answers it, unless neither leg finds it there."""
+"""Mine pairs: what documents and links ask, and the passage that answers it, unless neither leg finds it there.
+
+Beside these, what readers clicked and judged, where enough of them agree.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +16,8 @@ from retrieval.types import JsonValue
 from trainer.known_items.candidates import candidates_of, linked
 from trainer.known_items.objections import Judge
 from trainer.pairs.anchors import Anchors, sentence_candidate
+from trainer.pairs.brought import placed_by
+from trainer.pairs.clicks import clicked
 from trainer.pairs.comments import Comments, comment_candidates
 from trainer.pairs.consistency import best_ranks
 from trainer.pairs.keywords import Shortener
@@ -81,6 +86,8 @@ class _Mining:
         if not catalog.documents.count(collection):
             raise UsageError(f"Collection {collection.name!r} has no document yet; `tandem ingest PATH` brings some.")
         self._imported = [pair for pair in catalog.pairs.list(collection) if not pair.is_mined]
+        self._liked = catalog.searches.liked(collection)
+        self._share = collection.config.embedding_weight
         self._material = Material.read(catalog, collection)
         self._legs = Legs.of(home, collection, self._material.group_of, on_progress)
         self._places = {document.id: place for place, document in enumerate(self._material.documents)}
@@ -92,9 +99,17 @@ class _Mining:
         sieve = Sieve(self._material, judge, self._drops)
         found = self._consistent(sieve.sifted(offers, seed=seed), depth)
         found += self._consistent(sieve.sifted(self._short(found), seed=seed), depth)
-        pairs = tuple(self._pair(offer) for offer in sorted(found, key=_order))
+        chosen = self._chosen()
+        taken = {(pair.query, pair.document) for pair in chosen}
+        offered = (self._pair(offer) for offer in sorted(found, key=_order))
+        pairs = (*chosen, *(pair for pair in offered if (pair.query, pair.document) not in taken))
         sources = dict(sorted(Counter(pair.source for pair in pairs).items()))
         return MinedPairs(pairs, sources, self._drops.counts, self._drops.examples())
+
+    def _chosen(self) -> Sequence[Pair]:
+        """Return the pairs that readers' clicks and thumbs make."""
+        known = clicked(self._liked, self._drops)
+        return placed_by(self._legs, self._material.group_of, known, self._share).pairs if known else ()
 
     def _offers(self) -> tuple[list[Offer], Judge]:
         """Return all that may become a pair; the judge has to know every word of it beforehand."""

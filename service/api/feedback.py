@@ -1,7 +1,9 @@
 """POST /v1/feedback: what readers made of an answer"""
 
+from functools import partial
 from http import HTTPStatus
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -16,14 +18,20 @@ from service.search_log import MAX_SHOWN
 from service.searching import Searching
 
 router = APIRouter(prefix="/v1", tags=["search"])
+TELLERS = 2
+"""Feedback that is written at once: where the catalog makes writers wait, it must not take the threads of searches."""
 PROBLEMS = problems(413, 422, 503) | {
     404: {"model": ProblemBody, "description": "No search is known by this id, or none any more."}
 }
 
 
 @router.post("/feedback", response_model=FeedbackBody, responses=PROBLEMS, summary="Tell what a reader chose")
-def give_feedback(request: Request, caller: Reader, body: FeedbackRequest) -> FeedbackBody | Response:
+async def give_feedback(request: Request, caller: Reader, body: FeedbackRequest) -> FeedbackBody | Response:
     """Keep a click, or a thumb up or down, on an answer or a document that it showed; said twice, it counts once."""
+    return await run_sync(partial(_said, request, caller, body), limiter=request.app.state.tellers)
+
+
+def _said(request: Request, caller: Caller, body: FeedbackRequest) -> FeedbackBody | Response:
     searching: Searching = request.app.state.searching
     asked = _logged(searching, caller, body.query_id)
     refusal = _refusal(body, asked)

@@ -60,6 +60,9 @@ def _print_explanation(result: SearchResult) -> None:
     print_line()
     header = ["RANK", "DOCUMENT / PASSAGE", "SCORE", "KEYWORD RANK", "BM25", "EMBEDDING RANK", "COSINE"]
     table(rows, header)
+    if told := result.explanation:
+        weights = ", ".join(f"{leg} {weight:.2f}" for leg, weight in told.weights.items())
+        print_line(f"fusion {told.fusion}; weights: {weights}; {told.found} found")
     stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in result.timings_ms.items())
     print_line(f"arm {result.arm}; milliseconds: {stages}")
 

@@ -1,7 +1,7 @@
 """Give each pair that people bring the chunk of its document that answers it best."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,9 +41,14 @@ def placed(
     """
     groups = groups_by_document(home.catalog, collection)
     legs = Legs.of(home, collection, groups, on_progress)
+    return placed_by(legs, groups, brought, collection.config.embedding_weight)
+
+
+def placed_by(legs: Legs, groups: Mapping[str, str], brought: Sequence[Brought], share: float) -> PlacedPairs:
+    """Do the same by legs that are there already; `share` is what the embedding leg counts."""
     there = {text.document_id for text in legs.corpus.texts}
     known = [one for one in brought if one.document in there]
-    best = _best(legs, known, collection.config.embedding_weight)
+    best = _best(legs, known, share)
     pairs = [_pair(one, text, groups[one.document]) for one, text in zip(known, best, strict=True)]
     return PlacedPairs(pairs, tuple(dict.fromkeys(one.document for one in brought if one.document not in there)))
 

@@ -12,6 +12,7 @@ _EXAMPLES = 5
 class PairSource(StrEnum):
     """Where a query was mined, the most telling first."""
 
+    CLICKS = "mined:clicks"
     FAQ = "mined:faq"
     QUESTION = "mined:question-heading"
     TITLE = "mined:title"
@@ -25,6 +26,7 @@ class PairSource(StrEnum):
 
 
 WEIGHTS: Final[Mapping[PairSource, float]] = {
+    PairSource.CLICKS: 0.7,
     PairSource.FAQ: 1.0,
     PairSource.QUESTION: 1.0,
     PairSource.TITLE: 0.8,
@@ -55,6 +57,8 @@ class PairReason(StrEnum):
     REPEATED = "asked of its document already in the same words"
     AMBIGUOUS = "asked of several documents"
     NO_COMMENT = "a comment that says nothing by itself, or is code"
+    UNSURE = "clicked in too few searches to be sure"
+    DISLIKED = "as many thumbs down as up"
     INCONSISTENT = "neither leg finds its passage among the first"
 
 
