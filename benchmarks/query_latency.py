@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from benchmarks.harness import Report, parser, percentile, progress, table, target, timed
 from benchmarks.homes import COLLECTION, fresh_home
 from benchmarks.synthetic import Writing, grow
-from indexer.apply import fill, open_index
+from indexer.apply import open_index
+from indexer.points import fill
 from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.search import Searcher

@@ -2,27 +2,28 @@
 
 Exactly one process owns an index. Whatever order it is killed in, the catalog still says what is missing: applying a
 change twice does no harm, and a change is marked only after the store has flushed.
+
+A flush stops the whole process for as long as the disk takes (see docs/architecture.md), so who serves puts it off.
 """
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from indexer.candidates import wanted_vectors
-from indexer.carrying import CARRIED, Carried, Carrier, CatalogLedger, Ledger, MemoryLedger, as_json, complete
+from indexer.carrying import CARRIED, Carrier, CatalogLedger, Ledger, MemoryLedger, as_json, complete
 from indexer.identity import identity, new_identity
 from indexer.moments import record_moments
-from retrieval.catalog import Catalog, Change, Collection, Operation, StoredChunk
-from retrieval.keyword import Bm25
+from indexer.pace import AT_ONCE
+from indexer.points import fill, points, recipe
+from retrieval.catalog import Catalog, Change, Collection, Operation
 from retrieval.settings import Settings
 from retrieval.stores import open_store, remove_store
-from retrieval.stores.base import Point, Store
+from retrieval.stores.base import Store
 from retrieval.types import JsonValue
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1000
 DRIFT_WHILE_BUSY = 0.10
 DRIFT_WHEN_DONE = 0.01
 COMPACT_FROM_POINTS = 20_000
@@ -30,18 +31,6 @@ COMPACT_SHARE = 0.10
 
 OnProgress = Callable[[int, int], None]
 """Called with (changes applied, changes still pending)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How points are made from chunks: BM25's parameters, and which models' vectors they carry.
-
-    `fingerprints` are those of passages; `active` is the one that searches use, empty for a collection without a model.
-    """
-
-    bm25: Bm25
-    fingerprints: tuple[str, ...]
-    active: str = ""
 
 
 class IndexOwner:
@@ -64,14 +53,22 @@ class IndexOwner:
         self.collection = collection
         self.store = store
         self.carrier = Carrier(catalog, collection, store, ledger or CatalogLedger(catalog, collection))
+        self.pace = AT_ONCE
         self._cursor = cursor
+        self._unflushed: list[int] = []
         self._is_measured = False  # of what another process left, nothing is known yet
 
     def apply_pending(
-        self, on_progress: OnProgress | None = None, *, more_to_come: bool = False, carry: bool = True
+        self,
+        on_progress: OnProgress | None = None,
+        *,
+        more_to_come: bool = False,
+        carry: bool = True,
+        flush: bool = True,
     ) -> int:
         """Apply every pending change, oldest first, and return how many; each batch is flushed, then marked.
 
+        Without `flush`, that is left to `flush()`: searches see the changes, and a kill has them applied once more.
         With `more_to_come`, chunks are not weighed again for a mean length that is still changing a little, and moments
         are taken again only when their chunks have doubled. With `carry`, the index then carries what it is to carry;
         while more is to come, a batch of that.
@@ -80,7 +77,7 @@ class IndexOwner:
         is_busy = more_to_come or bool(self._next())
         self._settle_length(DRIFT_WHILE_BUSY if is_busy else DRIFT_WHEN_DONE)
         while changes := self._next():
-            self._apply(changes)
+            self._apply(changes, flush=flush)
             applied += len(changes)
             if on_progress:
                 on_progress(applied, self.catalog.changes.count_pending(self.collection))
@@ -100,29 +97,47 @@ class IndexOwner:
         while (put := self.carry_some()) is not None:
             on_put(put)
 
-    def carry_some(self, limit: int | None = None) -> int | None:
-        """Do a batch of that, of `limit` chunks, and return how many vectors it put; None for nothing left to do."""
-        put = self.carrier.step(limit)
+    def carry_some(self, limit: int | None = None, *, flush: bool = True) -> int | None:
+        """Do a batch of that, of `limit` chunks, and return how many vectors it put; None for nothing left to do.
+
+        Without `flush`, what was put is flushed when nothing is left to do, or by `flush()`.
+        """
+        put = self.carrier.step(limit, self.pace)
         if put:
             self._add_uncompacted(put)
+        if self.carrier.is_ahead and (flush or put is None):
+            self.flush()
         return put
+
+    def flush(self) -> None:
+        """Flush what was done without, then mark and record it; nothing happens when there was nothing."""
+        if self._unflushed or self.carrier.is_ahead:
+            self.store.flush()
+            self.catalog.changes.mark_indexed(self.collection, self._unflushed)
+            self._unflushed = []
+            self.carrier.record()
 
     def _next(self) -> list[Change]:
         if self._cursor is None:
-            return self.catalog.changes.pending(self.collection, BATCH)
-        return self.catalog.changes.since(self.collection, self._cursor, BATCH)
+            return self.catalog.changes.pending(self.collection, self.pace.changes)
+        return self.catalog.changes.since(self.collection, self._cursor, self.pace.changes)
 
-    def _apply(self, changes: Sequence[Change]) -> None:
+    def _apply(self, changes: Sequence[Change], *, flush: bool) -> None:
         last = {change.chunk_id: change.operation for change in changes}
         wanted = [key for key, operation in last.items() if operation is Operation.UPSERT]
         present = self.catalog.chunks.stored(self.collection, wanted)
         gone = set(last) - {chunk.id for chunk in present}  # an upsert whose chunk was deleted since is a deletion
         made = points(self.catalog, recipe(self.catalog, self.collection, self.store), present)
-        self.store.delete(sorted(gone))
-        self.store.upsert(made)
-        self.store.flush()
+        for ids in self.pace.steps(sorted(gone)):
+            self.store.delete(ids)
+        for step in self.pace.steps(made):
+            self.store.upsert(step)
         self.carrier.note_missing(made)
-        self.catalog.changes.mark_indexed(self.collection, changes[-1].seq)
+        self._unflushed.extend(change.seq for change in changes)
+        if flush:
+            self.flush()
+        else:
+            self.catalog.changes.mark_applied(self.collection, [change.seq for change in changes])
         if self._cursor is not None:
             self._cursor = changes[-1].seq
 
@@ -170,48 +185,6 @@ class IndexOwner:
         return True
 
 
-def recipe(catalog: Catalog, collection: Collection, store: Store) -> Recipe:
-    """Return how this collection's points are made today, making room in the store for the vectors they carry."""
-    average_length = catalog.collections.setting(collection, "average_length") or catalog.chunks.lengths(collection)[1]
-    config = catalog.collections.get(collection.name).config
-    wanted = wanted_vectors(catalog, collection)
-    for name, size in wanted.items():
-        store.add_vector(name, size)
-    active = catalog.models.get(config.model).passage_fingerprint if config.model else ""
-    return Recipe(Bm25(average_length, config.k1, config.b), tuple(wanted), active)
-
-
-def points(catalog: Catalog, how: Recipe, chunks: Sequence[StoredChunk]) -> list[Point]:
-    """Return the points of chunks; a chunk that a model has not embedded has no vector of that model."""
-    hashes = {chunk.text_hash for chunk in chunks}
-    vectors = {fingerprint: catalog.embeddings.get(fingerprint, hashes) for fingerprint in how.fingerprints}
-    return [
-        Point(
-            id=chunk.id,
-            document=chunk.document,
-            terms=how.bm25.weights(chunk.terms),
-            vectors={name: found[chunk.text_hash] for name, found in vectors.items() if chunk.text_hash in found},
-            metadata=chunk.metadata,
-            lead=chunk.position == 0,
-        )
-        for chunk in chunks
-    ]
-
-
-def fill(catalog: Catalog, collection: Collection, store: Store) -> dict[str, Carried]:
-    """Put every chunk of the collection into an empty store without touching the log: how a memory index is made.
-
-    Return the states of its vectors.
-    """
-    how = recipe(catalog, collection, store)
-    missing: set[str] = set()
-    for chunks in catalog.chunks.all_stored(collection):
-        made = points(catalog, how, chunks)
-        store.upsert(made)
-        missing.update(name for name in how.fingerprints for point in made if name not in point.vectors)
-    return {name: Carried(after=None, whole=name not in missing) for name in how.fingerprints}
-
-
 @contextmanager
 def open_index(settings: Settings, catalog: Catalog, collection: Collection) -> Iterator[IndexOwner]:
     """Open the collection's index as its owner, rebuilt if it is not the one the catalog knows; close it at the end.
@@ -247,6 +220,7 @@ def open_emptied_index(settings: Settings, catalog: Catalog, collection: Collect
 def _owner(settings: Settings, catalog: Catalog, collection: Collection, store: Store) -> IndexOwner:
     if settings.store != "memory":
         owner = IndexOwner(catalog, collection, store)
+        catalog.changes.doubt_applied(collection)
         _make_current(settings, owner)
         return owner
     cursor = catalog.changes.last_seq(collection)  # first: a change made while filling is applied again, harmlessly

@@ -1,7 +1,7 @@
 """Bring the vectors of a model into an index that is in use: a batch at a time, and from where it was left.
 
 A vector's state says how far it is. It is recorded after the index has flushed, so that whatever is killed, no state
-claims a vector that the index does not hold.
+claims a vector that the index does not hold. Until then the carrier is ahead of what is recorded.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from indexer.candidates import wanted_vectors
+from indexer.pace import AT_ONCE, Pace
 from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.collections import Settings
 from retrieval.stores.base import Point, Store
@@ -136,15 +137,28 @@ class Carrier:
         self.ledger = ledger
         self.in_use: frozenset[str] = frozenset()
         """Vectors that this process searches with, which stay though nobody wants them any more."""
+        self._ahead: dict[str, tuple[Carried, Carried]] = {}
+        """How far a vector is recorded to be, and how far it is once the index has flushed."""
 
     def state(self, name: str) -> Carried:
-        """How far a vector is."""
+        """How far a vector is recorded to be."""
         return self.ledger.read().get(name, BEGUN)
 
-    def step(self, limit: int | None = None) -> int | None:
+    @property
+    def is_ahead(self) -> bool:
+        """Whether something is to be recorded once the index has flushed."""
+        return bool(self._ahead)
+
+    def record(self) -> None:
+        """Record how far vectors are, after a flush; a state that somebody else changed meanwhile stays as it is."""
+        for name, (before, reached) in self._ahead.items():
+            self.ledger.write(name, before, reached)
+        self._ahead = {}
+
+    def step(self, limit: int | None = None, pace: Pace = AT_ONCE) -> int | None:
         """Put one batch of vectors, or drop those that nobody wants; return how many were put, None for nothing to do.
 
-        When it returns, the index has flushed what it did.
+        What it put is recorded by `record`, once the index has flushed.
         """
         wanted = wanted_vectors(self._catalog, self._collection)
         states = self.ledger.read()
@@ -153,32 +167,44 @@ class Carrier:
             self._drop(unwanted, states)
             return 0
         for name, size in wanted.items():
-            if not states.get(name, BEGUN).is_put:
+            state = self._reached(name, states.get(name, BEGUN))
+            if not state.is_put:
                 self._store.add_vector(name, size)
-                return self._put(name, states.get(name, BEGUN), limit or BATCH)
+                return self._put(name, state, limit or BATCH, pace)
         return None
+
+    def _reached(self, name: str, recorded: Carried) -> Carried:
+        before, reached = self._ahead.get(name, (recorded, recorded))
+        if before == recorded:
+            return reached
+        del self._ahead[name]  # whoever changed the record wants that it is begun again, or is left
+        return recorded
 
     def note_missing(self, points: Sequence[Point]) -> None:
         """Record which vectors these points came in without: not made yet, or not wanted at that moment.
 
         To be called before their changes count as indexed. Of points that are yet to be seen to, nothing is recorded.
         """
-        for name in self.ledger.read():
+        for name in {*self.ledger.read(), *self._ahead}:
             first = min((point.id for point in points if name not in point.vectors), default=None)
+            if first is not None and name in self._ahead:
+                self._store.flush()
+                self.record()
             while first is not None and (state := self.ledger.read().get(name)) and state.whole:
                 is_to_come = state.after is not None and first > state.after
                 if is_to_come or self.ledger.write(name, state, replace(state, whole=False)):
                     break
 
-    def _put(self, name: str, state: Carried, limit: int) -> int:
+    def _put(self, name: str, state: Carried, limit: int, pace: Pace) -> int:
         after = state.after or 0
         chunks = self._catalog.chunks.hashed(self._collection, after=after, limit=limit)
         found = self._catalog.embeddings.get(name, {text_hash for _, text_hash in chunks})
         vectors = {chunk: found[text_hash] for chunk, text_hash in chunks if text_hash in found}
-        self._store.put_vectors(name, vectors)
-        self._store.flush()
+        for step in pace.steps(vectors.items()):
+            self._store.put_vectors(name, dict(step))
         is_whole = state.whole and len(vectors) == len(chunks)
-        self.ledger.write(name, state, Carried(chunks[-1][0] if len(chunks) == limit else None, is_whole))
+        reached = Carried(chunks[-1][0] if len(chunks) == limit else None, is_whole)
+        self._ahead[name] = self._ahead.get(name, (state, state))[0], reached
         return len(vectors)
 
     def _drop(self, names: Set[str], states: States) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from indexer.apply import IndexOwner, points, recipe
+from indexer.apply import IndexOwner
+from indexer.points import points, recipe
 from retrieval.catalog.rows import in_batches
 from retrieval.stores.base import Point
 

@@ -24,9 +24,9 @@ class Presenter:
         self._vocabulary: Mapping[str, int] | None = None
 
     def refresh(self) -> None:
-        """Forget the vocabulary: the collection has changed."""
+        """Read the vocabulary anew, as the collection has changed; suggestions meanwhile come from the one before."""
         self._known = set()
-        self._vocabulary = None
+        self._vocabulary = self._catalog.vocabulary.all(self._collection)
 
     def presented(
         self, query: Query, terms: Mapping[str, float], ranking: Ranking

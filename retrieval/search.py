@@ -108,10 +108,9 @@ class Searcher:
         self._lock = Lock()
 
     def refresh(self) -> None:
-        """Forget cached statistics: the index has changed."""
+        """Read statistics and vocabulary anew, as the index has changed; searches meanwhile use what there was."""
         self._presenter.refresh()
-        with self._lock:
-            self._statistics = None
+        self._statistics = self._given or self._read_statistics()
 
     def search(self, query: Query) -> SearchResult:
         """Return the best hits.
@@ -232,7 +231,9 @@ class Searcher:
         return scales
 
     def statistics(self) -> Statistics:
-        """Return the collection's statistics, read from the catalog on first use and after `refresh`."""
+        """Return the collection's statistics, read from the catalog on first use and by `refresh`."""
+        if (statistics := self._statistics) is not None:
+            return statistics
         with self._lock:
             if self._statistics is None:
                 self._statistics = self._given or self._read_statistics()

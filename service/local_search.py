@@ -1,7 +1,8 @@
 """One search by a process that lives for it alone: through the index if it is free, else through the catalog."""
 
-from indexer.apply import IndexOwner, fill, open_index
+from indexer.apply import IndexOwner, open_index
 from indexer.carrying import MemoryLedger
+from indexer.points import fill
 from indexer.reindex import check_analyzer
 from retrieval.catalog import Collection
 from retrieval.console import note

@@ -6,8 +6,10 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict
 
-from indexer.apply import IndexOwner, open_index, recipe
+from indexer.apply import IndexOwner, open_index
 from indexer.carrying import ask_again
+from indexer.pace import BESIDE_SEARCHES
+from indexer.points import recipe
 from indexer.reindex import check_analyzer
 from retrieval.catalog import Collection
 from retrieval.encoder import OnnxEncoder
@@ -20,12 +22,18 @@ from retrieval.search import Searcher
 from retrieval.stores.base import FacetCount
 from retrieval.types import JsonValue
 from service.other_models import OtherModels
+from service.postponed import Postponed
 
 CARRY_S = 0.3
 """For how long a poll brings a candidate's vectors into the index, before it looks after other things."""
-CARRY_CHUNKS = 50
-"""Chunks whose vectors are put at a time: no search waits longer for the index than that takes."""
-CARRY_PAUSE_S = 0.005
+CARRY_CHUNKS = 200
+"""Chunks whose vectors are put before whoever has changes to apply gets a turn."""
+FLUSH = 5.0, 30.0
+"""A flush holds searches up for as long as the disk takes: after changes have paused for so long, or at the latest."""
+MEASURE = 3.0, 60.0
+"""The same for what takes the processor for a second at 20,000 chunks: the moments, and a mean length that drifts."""
+QUICK_S, SHARE_OF_TIME = 0.02, 0.05
+"""Statistics that are read as quickly are read after every change, others take this share of the time at most."""
 RETRY_S = 10.0
 """Between two attempts to load a model that could not be used."""
 TRIAL = "a first query"
@@ -53,6 +61,8 @@ class Served:
         self._seen = -1
         self._next: tuple[str, Future[OnnxEncoder]] | None = None
         self._retry_at = 0.0
+        self._flush, self._measure = Postponed(*FLUSH), Postponed(*MEASURE)
+        self._is_stale, self._refresh_at = True, 0.0
         check_analyzer(home.catalog, collection)
         if collection.config.model:
             home.encoder_soon(collection)  # loads while the index opens
@@ -62,9 +72,11 @@ class Served:
             self._searcher = self._new_searcher(collection)
             self._others = OtherModels(home, self._owner)
             self._hold_vectors()
-            self.apply()
+            self._seen = home.catalog.changes.last_seq(collection)
+            self._owner.apply_pending(self._continue, carry=False)
             self._owner.store.warm()
             self._searcher.statistics()
+            self._owner.pace = BESIDE_SEARCHES
             self._closing = stack.pop_all()
 
     @property
@@ -93,15 +105,44 @@ class Served:
         with self._turn:
             if not self._is_open:
                 raise StoreError(f"The index of {self.collection.name!r} was closed; ask again.")
-            newest = self._home.catalog.changes.last_seq(self.collection)
-            if newest == self._seen:
+            if self._home.catalog.changes.last_seq(self.collection) == self._seen:
                 return
             try:
-                self._owner.apply_pending(self._continue, carry=False)
+                self._apply(more_to_come=True)
             finally:
-                self._searcher.refresh()  # inside the turn: whoever waited for it sees what was applied
-                self._others.refresh()
-            self._seen = newest
+                self._refresh()  # inside the turn: whoever waited for it sees what was applied
+
+    def _apply(self, *, more_to_come: bool) -> None:
+        newest = self._home.catalog.changes.last_seq(self.collection)
+        self._flush.note()
+        self._measure.note()
+        self._is_stale = True
+        self._owner.apply_pending(self._continue, more_to_come=more_to_come, carry=False, flush=False)
+        self._seen = newest
+
+    def _refresh(self) -> None:
+        """Read the statistics anew, unless that was done a moment ago and takes long."""
+        began = time.monotonic()
+        if not self._is_stale or began < self._refresh_at:
+            return
+        self._is_stale = False
+        self._searcher.refresh()
+        self._others.refresh()
+        took = time.monotonic() - began
+        self._refresh_at = began if took <= QUICK_S else began + took / SHARE_OF_TIME
+
+    def settle(self) -> None:
+        """Do what was put off while changes came in, if it is due now; searches go on meanwhile."""
+        with self._turn:
+            if not self._is_open:
+                return
+            if self._measure.is_due():
+                self._apply(more_to_come=False)
+                self._measure.done()
+            self._refresh()
+            if self._flush.is_due():
+                self._owner.flush()
+                self._flush.done()
 
     def carry(self) -> None:
         """Bring vectors of candidates into the index for a moment, and let go of those that nobody wants any more.
@@ -111,9 +152,9 @@ class Served:
         until = time.monotonic() + CARRY_S
         while time.monotonic() < until and not self._stopping.is_set():
             with self._turn:
-                if not self._is_open or self._owner.carry_some(CARRY_CHUNKS) is None:
+                if not self._is_open or self._owner.carry_some(CARRY_CHUNKS, flush=False) is None:
                     return
-            time.sleep(CARRY_PAUSE_S)  # else this thread would have the index again before a search that waits for it
+                self._flush.note()
 
     def follow(self, collection: Collection) -> bool:
         """Take over a config that has changed, and tell whether searches are as the collection's config says.
@@ -165,6 +206,7 @@ class Served:
         self._searcher = searcher  # before what `state` tells of it: a search is never older than that
         self.collection = self._owner.collection = collection
         self._others.refresh()
+        self._is_stale, self._refresh_at = True, 0.0
         self._next = None
         self._hold_vectors()
         self._seen = -1
@@ -180,7 +222,8 @@ class Served:
         with self._turn:
             if self._is_open:
                 self._is_open = False
-                self._closing.close()
+                with self._closing:
+                    self._owner.flush()
 
     def _new_searcher(self, collection: Collection, encoder: OnnxEncoder | None = None) -> Searcher:
         home = self._home

@@ -224,6 +224,7 @@ class Serving:
             self._take_over(served, collection)
             served.apply()
             served.carry()
+            served.settle()
         except Stopping:
             raise
         except TandemError as error:

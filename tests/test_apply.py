@@ -12,6 +12,7 @@ import pytest
 from indexer import apply
 from indexer.apply import IndexOwner, open_emptied_index, open_index
 from indexer.doctor import Diagnosis, examine
+from indexer.pace import Pace
 from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.changes import Changes
 from retrieval.catalog.collections import Collections
@@ -105,7 +106,7 @@ def test_a_chunk_deleted_before_its_upsert_was_applied_never_comes_in(bench: Wor
 
 
 def test_batches_are_applied_in_order(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apply, "BATCH", 2)
+    monkeypatch.setattr(apply, "AT_ONCE", Pace(changes=2))
     bench.put(*SHORT)
     bench.put(page("short0.md", "Water."), *SHORT[1:])
     seen: list[tuple[int, int]] = []

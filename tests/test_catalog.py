@@ -53,6 +53,10 @@ def put(catalog: Catalog, collection: Collection, *documents: Document) -> None:
     catalog.documents.put(collection, batch, words)
 
 
+def mark_all_indexed(catalog: Catalog, collection: Collection) -> None:
+    catalog.changes.mark_indexed(collection, [change.seq for change in catalog.changes.pending(collection, 100)])
+
+
 def operations(catalog: Catalog, collection: Collection) -> list[tuple[Operation, int]]:
     return [(change.operation, change.chunk_id) for change in catalog.changes.pending(collection, 100)]
 
@@ -67,7 +71,7 @@ def test_a_document_comes_back_as_it_went_in(catalog: Catalog, collection: Colle
 def test_an_unchanged_chunk_keeps_its_id_when_its_document_changes(catalog: Catalog, collection: Collection) -> None:
     put(catalog, collection, post("a.md", "same", "old"))
     same, old = catalog.chunks.ids(collection)
-    catalog.changes.mark_indexed(collection, catalog.changes.last_seq(collection))
+    mark_all_indexed(catalog, collection)
     put(catalog, collection, post("a.md", "new", "same"))
     ids = catalog.chunks.ids(collection)
     assert same in ids
@@ -86,7 +90,7 @@ def test_a_deleted_document_is_logged_for_the_index_and_its_words_are_forgotten(
 ) -> None:
     put(catalog, collection, post("a.md", "apple"), post("b.md", "apple pear"))
     assert catalog.vocabulary.counts(collection, ["apple", "pear", "fig"]) == {"apple": 2, "pear": 1}
-    catalog.changes.mark_indexed(collection, catalog.changes.last_seq(collection))
+    mark_all_indexed(catalog, collection)
     first = catalog.chunks.ids(collection)[0]
     assert catalog.documents.delete(collection, ["a.md", "unknown"], words) == 1
     assert operations(catalog, collection) == [(Operation.DELETE, first)]
@@ -102,10 +106,30 @@ def test_the_vocabulary_follows_a_changed_title(catalog: Catalog, collection: Co
 
 def test_marking_indexed_leaves_later_changes_pending(catalog: Catalog, collection: Collection) -> None:
     put(catalog, collection, post("a.md"))
-    seen = catalog.changes.last_seq(collection)
+    seen = [change.seq for change in catalog.changes.pending(collection, 100)]
     put(catalog, collection, post("b.md"))
     catalog.changes.mark_indexed(collection, seen)
     assert catalog.changes.count_pending(collection) == 1
+
+
+def test_marking_a_later_change_leaves_an_earlier_one_pending(catalog: Catalog, collection: Collection) -> None:
+    put(catalog, collection, post("a.md", "one", "two"))
+    first, second = catalog.changes.pending(collection, 100)
+    catalog.changes.mark_indexed(collection, [second.seq])
+    assert catalog.changes.pending(collection, 100) == [first]
+
+
+def test_what_was_applied_and_not_flushed_is_pending_again_when_doubted(
+    catalog: Catalog, collection: Collection
+) -> None:
+    put(catalog, collection, post("a.md", "one", "two", "three"))
+    first, second, third = catalog.changes.pending(collection, 100)
+    catalog.changes.mark_applied(collection, [first.seq, second.seq])
+    catalog.changes.mark_indexed(collection, [first.seq])
+    assert catalog.changes.pending(collection, 100) == [third]
+    assert catalog.changes.count_pending(collection) == 1
+    catalog.changes.doubt_applied(collection)
+    assert catalog.changes.pending(collection, 100) == [second, third]
 
 
 def test_a_batch_that_fails_leaves_nothing_behind(catalog: Catalog, collection: Collection) -> None:
@@ -128,7 +152,7 @@ def test_an_embedding_is_kept_once_per_model_and_text(catalog: Catalog) -> None:
 
 def test_redoing_everything_logs_an_upsert_of_each_chunk(catalog: Catalog, collection: Collection) -> None:
     put(catalog, collection, post("a.md", "one", "two"))
-    catalog.changes.mark_indexed(collection, catalog.changes.last_seq(collection))
+    mark_all_indexed(catalog, collection)
     catalog.changes.redo_all(collection)
     assert operations(catalog, collection) == [(Operation.UPSERT, key) for key in catalog.chunks.ids(collection)]
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 from typer.testing import CliRunner, Result
 
-from indexer.apply import fill, open_index
+from indexer.apply import open_index
 from indexer.pipeline import Pipeline
+from indexer.points import fill
 from indexer.reindex import embed_missing
 from indexer.submission import Submitted, submit
 from retrieval.catalog import Collection, schema

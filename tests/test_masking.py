@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.apply import points, recipe
+from indexer.points import points, recipe
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.stores.base import EmbeddingLeg, KeywordLeg, Leg, Point
 from retrieval.stores.memory import MemoryStore

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.apply import fill
+from indexer.points import fill
 from retrieval.catalog import CollectionConfig
 from retrieval.errors import ModelError, UsageError
 from retrieval.filter_parsing import parse_where

@@ -15,6 +15,7 @@ from indexer import apply
 from indexer.apply import open_index
 from indexer.carrying import Carried, CatalogLedger
 from indexer.doctor import examine
+from indexer.pace import Pace
 from indexer.pipeline import Pipeline
 from indexer.promotion import embed, promote, rollback
 from indexer.submission import Submitted, submit
@@ -212,7 +213,7 @@ def test_a_stopped_service_has_let_go_of_everything(home: Home, elsewhere: Home)
 
 def test_stopping_does_not_wait_for_all_changes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(home, *(f"bear {number}" for number in range(6)))
-    monkeypatch.setattr(apply, "BATCH", 1)
+    monkeypatch.setattr(apply, "AT_ONCE", Pace(changes=1))
     stopping = threading.Event()
     stopping.set()
     target = home.catalog.collections.get("default")

@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from hashlib import blake2b
 
-from indexer.apply import Recipe, points, recipe
 from indexer.moments import moments_of, term_moments_of
+from indexer.points import Recipe, points, recipe
 from indexer.reindex import check_analyzer
 from retrieval.analysis import ANALYZER_VERSION
 from retrieval.catalog import Collection, ModelRecord, TermMoments

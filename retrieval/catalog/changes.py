@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, literal, select, update
 from retrieval.catalog import schema
 from retrieval.catalog.collections import Collection
 from retrieval.catalog.database import Database
+from retrieval.catalog.rows import in_batches
 
 KEPT = 100_000
 """Indexed changes kept for the processes that hold a copy of the index in memory and are catching up."""
@@ -26,6 +27,8 @@ class State(StrEnum):
 
     PENDING = "pending"
     """Committed to the catalog, not yet known to be in the index."""
+    APPLIED = "applied"
+    """In the index, which has not flushed yet: searched, and pending again when the index is next opened."""
     INDEXED = "indexed"
     """In the index, and flushed."""
 
@@ -46,7 +49,7 @@ class Changes:
         self._database = database
 
     def pending(self, collection: Collection, limit: int) -> list[Change]:
-        """Return the oldest changes that are not indexed, in order."""
+        """Return the oldest changes that are pending, in order."""
         table = schema.changes
         statement = (
             select(table.c.seq, table.c.chunk_id, table.c.operation)
@@ -87,14 +90,33 @@ class Changes:
             statement = select(func.max(table.c.seq)).where(table.c.collection_id == collection.id)
             return connection.execute(statement).scalar() or 0
 
-    def mark_indexed(self, collection: Collection, up_to: int) -> None:
-        """Record that every change up to this one is in the index and flushed, and forget long indexed ones."""
-        table = schema.changes
-        mine = table.c.collection_id == collection.id
+    def mark_applied(self, collection: Collection, seqs: Sequence[int]) -> None:
+        """Record that these changes are in the index, which has not flushed yet."""
         with self._database.write() as connection:
-            connection.execute(delete(table).where(mine, table.c.state == State.INDEXED, table.c.seq < up_to - KEPT))
-            pending = (mine, table.c.state == State.PENDING, table.c.seq <= up_to)
-            connection.execute(update(table).where(*pending).values(state=State.INDEXED))
+            _mark(connection, collection, seqs, State.APPLIED)
+
+    def mark_indexed(self, collection: Collection, seqs: Sequence[int]) -> None:
+        """Record that these changes are in the index and flushed, and forget long indexed ones.
+
+        Not every change up to the last of them: on PostgreSQL a longer transaction may yet commit an earlier one.
+        """
+        if not seqs:
+            return
+        table = schema.changes
+        long_ago = (table.c.collection_id == collection.id, table.c.state == State.INDEXED)
+        with self._database.write() as connection:
+            connection.execute(delete(table).where(*long_ago, table.c.seq < max(seqs) - KEPT))
+            _mark(connection, collection, seqs, State.INDEXED)
+
+    def doubt_applied(self, collection: Collection) -> None:
+        """Make changes pending that were applied to an index which may not have flushed before it was closed."""
+        table = schema.changes
+        applied = (table.c.collection_id == collection.id, table.c.state == State.APPLIED)
+        with self._database.read() as connection:
+            if connection.execute(select(table.c.seq).where(*applied).limit(1)).first() is None:
+                return
+        with self._database.write() as connection:
+            connection.execute(update(table).where(*applied).values(state=State.PENDING))
 
     def redo_all(self, collection: Collection) -> None:
         """Log an upsert of every chunk, in place of those logged before: what a rebuilt index has to apply.
@@ -116,6 +138,13 @@ class Changes:
         with self._database.write() as connection:
             log(connection, collection.id, Operation.DELETE, deletes)
             log(connection, collection.id, Operation.UPSERT, upserts)
+
+
+def _mark(connection: Connection, collection: Collection, seqs: Sequence[int], state: State) -> None:
+    table = schema.changes
+    for some in in_batches(seqs):
+        mine = (table.c.collection_id == collection.id, table.c.seq.in_(some))
+        connection.execute(update(table).where(*mine).values(state=state))
 
 
 def log(connection: Connection, collection_id: int, operation: Operation, chunk_ids: Sequence[int]) -> None:

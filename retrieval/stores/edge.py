@@ -6,7 +6,8 @@ is exact and costs about 2 ms at 100,000 points; compact() ends that.
 
 The engine keeps no log of its own: what was not flushed is applied from the catalog again.
 
-Threads: every call is atomic; calls from several threads take turns, as the engine holds the GIL in any case.
+Threads: calls from several threads take turns, as the engine holds the GIL in any case, and every call is atomic but
+for writes of many points, which are atomic by the batch. One thread writes at a time.
 """
 
 import os
@@ -66,13 +67,15 @@ class EdgeStore:
         self._owner.announce(address)
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Insert or replace points; a batch that is refused leaves the index as it was."""
-        with self._using("writing points") as shard:
+        """Insert or replace points; when one is refused the index stays as it was."""
+        with self._using("writing points"):
             accepted = check_points(points, self._sizes)
-            for start in range(0, len(accepted), _BATCH):
-                batch = accepted[start : start + _BATCH]
+        for start in range(0, len(accepted), _BATCH):
+            batch = accepted[start : start + _BATCH]
+            operation = engine.upsert_points(batch)  # takes longer than the rest: searches need not wait for it
+            with self._using("writing points") as shard:
                 self._note_soft_deletes([point.id for point in batch])
-                shard.update(engine.upsert_points(batch))
+                shard.update(operation)
                 self._documents.update((point.id, point.document) for point in batch)
 
     def delete(self, ids: Sequence[int]) -> None:

@@ -1,0 +1,31 @@
+"""How fast an index is written: at once where nobody searches it, in small steps where somebody does."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from retrieval.catalog.rows import in_batches
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Changes read from the catalog at a time, points written in one step, and a pause for others after each step."""
+
+    changes: int = 1000
+    points: int = 1000
+    pause_s: float = 0.0
+
+    def steps(self, items: Iterable[T]) -> Iterator[list[T]]:
+        """Yield what is to be written in one step, pausing after each."""
+        for step in in_batches(items, self.points):
+            yield step
+            if self.pause_s:
+                time.sleep(self.pause_s)
+
+
+AT_ONCE = Pace()
+BESIDE_SEARCHES = Pace(changes=200, points=25, pause_s=0.002)
+"""25 points take the index for 2 ms. Without the pause, who writes would have it again before a search that waits."""
