@@ -1,6 +1,7 @@
 """Several processes on one home: each works, or says who holds the index and what to do; nothing is corrupted."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.pace import NICE
 from retrieval.catalog import Catalog
 from retrieval.settings import Settings
 from tests.homes import REPOSITORY, Cli, environment, tandem, write_pages
@@ -138,6 +140,7 @@ def test_an_ingest_fills_the_catalog_while_the_index_is_held_and_the_index_once_
             time.sleep(0.05)
         assert len(documents(filled)) == 10
         assert ingest.poll() is None
+        assert os.getpriority(os.PRIO_PROCESS, ingest.pid) == NICE  # who serves needs the processor more
         holder.kill()
         assert HELD_BY in finished(ingest)
     assert_healthy(cli, 10)

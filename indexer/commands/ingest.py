@@ -11,6 +11,7 @@ import typer
 
 from indexer.apply import IndexOwner, open_index
 from indexer.ingest import Ingest, Summary
+from indexer.pace import give_way
 from indexer.pipeline import Pipeline, pipeline_settings
 from indexer.plan import Plans, make_plans
 from indexer.progress import described, duration
@@ -136,6 +137,7 @@ class _Index:
             self._owner = self._open()
         except IndexBusy as error:
             note(f"{error} Documents go into the catalog meanwhile.")
+            give_way()
 
     def _open(self) -> IndexOwner:
         return self._stack.enter_context(open_index(self._home.settings, self._home.catalog, self._collection))
