@@ -144,7 +144,7 @@ def test_a_mined_set_comes_back_masked_and_mined(bench: Workbench, tmp_path: Pat
     read = EvaluationSet.read(tmp_path / "m.jsonl", tmp_path / "m.tsv")
     assert read.masks
     assert all(source.startswith("mined:") for source in read.sources.values())
-    with pytest.raises(UsageError, match=r"is mined:\w+; leave --source out"):
+    with pytest.raises(UsageError, match=r"is mined:\w+; leave the source out"):
         invoke(bench, "import", "--name", "other", *paths, "--source", "human")
 
 

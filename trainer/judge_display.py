@@ -49,7 +49,7 @@ class Display:
         analyzer = Analyzer(self.collection.config.language)
         highlighter = Highlighter(analyzer, analyzer.query_terms(query))
         text = document.text
-        sections = _best(document, query, analyzer) if not whole else [_Section((), text)] if text else []
+        sections = best_sections(document, query, analyzer) if not whole else [Section((), text)] if text else []
         chars = len(text) if whole else PASSAGES_CHARS // max(1, len(sections))
         for section in sections:
             marked = highlighter.excerpt(section.text, max_chars=chars).rendered(_MARKS)
@@ -59,7 +59,7 @@ class Display:
 
 
 @dataclass(frozen=True, slots=True)
-class _Section:
+class Section:
     """A stretch of a document's text, and the headings above it but for the title."""
 
     headings: tuple[str, ...]
@@ -70,7 +70,7 @@ class _Section:
         return on_one_line(" > ".join(self.headings))
 
 
-def _sections(document: Document) -> list[_Section]:
+def _sections(document: Document) -> list[Section]:
     stretches: list[tuple[list[Block], list[Block]]] = [([], [])]
     for block in document.blocks:
         path, held = stretches[-1]
@@ -79,19 +79,19 @@ def _sections(document: Document) -> list[_Section]:
         else:
             held.append(block)
     sections = [
-        _Section(tuple(heading.text for heading in path if heading.text != document.title), rendered(held))
+        Section(tuple(heading.text for heading in path if heading.text != document.title), rendered(held))
         for path, held in stretches
     ]
     return [section for section in sections if section.text] or [section for section in sections if section.headings]
 
 
-def _best(document: Document, query: str, analyzer: Analyzer) -> list[_Section]:
+def best_sections(document: Document, query: str, analyzer: Analyzer) -> list[Section]:
     """Return the sections that match a query best, in the document's order; its first one where none does."""
     terms = analyzer.query_terms(query)
     highlighter = Highlighter(analyzer, terms)
     sections = _sections(document)
 
-    def matched(section: _Section) -> float:
+    def matched(section: Section) -> float:
         found = highlighter.excerpt(section.text, max_chars=PASSAGES_CHARS // PASSAGES)
         words = analyzer.terms(f"{section.line}\n{section.text[found.start : found.end]}")
         return sum(weight for term, weight in terms.items() if term in words)

@@ -1,7 +1,6 @@
 """Evaluation sets of a collection: brought from files, mined from the collection, pooled from what arms find."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from retrieval.catalog import Catalog, Collection
@@ -10,11 +9,12 @@ from retrieval.errors import UsageError
 from retrieval.home import Home
 from retrieval.types import JsonValue, Qrels
 from trainer.arms import Arm
+from trainer.brought import Places, with_grades
 from trainer.evaluation_set import EvaluationSet
 from trainer.known_items import KnownItem, Mined, mine
 from trainer.pooling import has_grade, pooled, to_judge
 from trainer.qrels import read_qrels
-from trainer.query_records import is_mined, read_judged_queries, record_of
+from trainer.query_records import read_judged_queries, record_of
 from trainer.runs import Runner
 from trainer.trec import rendered_beir_qrels, rendered_trec_qrels
 
@@ -33,19 +33,7 @@ def read_judgments(
     """
     queries = read_judged_queries(queries_file)
     qrels: Qrels = read_qrels(qrels_file) if qrels_file else {}
-    if qrels_file and not any(query.id in qrels for query in queries):
-        raise UsageError(
-            f"No query judged in {qrels_file} (such as {next(iter(qrels))!r}) is in {queries_file} (which has such as "
-            f"{queries[0].id!r}); give the two files of one evaluation set."
-        )
-    mined = [query for query in queries if is_mined(query.source)]
-    if mined and source is not None:
-        raise UsageError(f"Query {mined[0].id!r} of {queries_file} is {mined[0].source}; leave --source out.")
-    ids = {query.id for query in queries}
-    return [
-        replace(query, source=source or query.source or "human", grades=dict(qrels.get(query.id, {})))
-        for query in queries
-    ], [query for query in qrels if query not in ids]
+    return with_grades(queries, qrels, source=source, places=Places(str(queries_file), str(qrels_file)))
 
 
 def mined(catalog: Catalog, collection: Collection, *, limit: int | None, seed: int) -> tuple[list[JudgedQuery], Mined]:
@@ -78,13 +66,6 @@ def exported(judged: Sequence[JudgedQuery], *, style: str) -> tuple[list[dict[st
         if (grades := {document: grade for document, grade in query.grades.items() if grade is not None})
     }
     return queries, (rendered_beir_qrels if style == "beir" else rendered_trec_qrels)(qrels)
-
-
-def known_documents(catalog: Catalog, collection: Collection, judged: Sequence[JudgedQuery]) -> tuple[int, list[str]]:
-    """Return how many documents are judged, and those of them that the collection does not have."""
-    mentioned = dict.fromkeys(document for query in judged for document in query.grades)
-    there = set(catalog.documents.rows(collection, mentioned).values())
-    return len(mentioned), [document for document in mentioned if document not in there]
 
 
 def pool(

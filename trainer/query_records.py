@@ -36,20 +36,24 @@ def read_judged_queries(path: Path) -> list[JudgedQuery]:
     are none, and a mined query without masks: every arm would find it by its own words.
     """
     texts = read_queries(path)
-    return [_query(path, key, texts[key], record) for key, record in records_of(path)]
+    return [query_of(str(path), key, texts[key], record) for key, record in records_of(path)]
 
 
-def _query(path: Path, key: str, text: str, record: Mapping[str, JsonValue]) -> JudgedQuery:
+def query_of(place: str, key: str, text: str, record: Mapping[str, JsonValue]) -> JudgedQuery:
+    """Return the query that a record describes, without grades; `place` is what errors call where it stands.
+
+    Raises UsageError for a source, cluster or masks that are none, and for a mined query without masks.
+    """
     source, cluster, masks = record.get("source", ""), record.get("cluster", ""), record.get("masks", {})
     if not isinstance(source, str) or len(source) > MAX_SOURCE_CHARS or not source.isprintable():
-        raise _refused(path, key, "source", source, f"at most {MAX_SOURCE_CHARS} printable characters")
+        raise _refused(place, key, "source", source, f"at most {MAX_SOURCE_CHARS} printable characters")
     if not isinstance(cluster, str):
-        raise _refused(path, key, "cluster", cluster, "a string")
+        raise _refused(place, key, "cluster", cluster, "a string")
     if not _are_masks(masks):
-        raise _refused(path, key, "masks", masks, "an object of lists of strings, by document")
+        raise _refused(place, key, "masks", masks, "an object of lists of strings, by document")
     if is_mined(source) and not masks:
         raise UsageError(
-            f"{path}: query {key!r} is {source} and has no masks, so that every arm would find it by its own words; "
+            f"{place}: query {key!r} is {source} and has no masks, so that every arm would find it by its own words; "
             "mine it again with `tandem judgments mine`, or export it with its masks."
         )
     return JudgedQuery(key, text, source, cluster, {document: tuple(strings) for document, strings in masks.items()})
@@ -62,5 +66,5 @@ def _are_masks(value: JsonValue) -> bool:
     )
 
 
-def _refused(path: Path, key: str, name: str, value: JsonValue, wanted: str) -> UsageError:
-    return UsageError(f"{path}: query {key!r} has the {name} {json.dumps(value)[:80]}; it must be {wanted}.")
+def _refused(place: str, key: str, name: str, value: JsonValue, wanted: str) -> UsageError:
+    return UsageError(f"{place}: query {key!r} has the {name} {json.dumps(value)[:80]}; it must be {wanted}.")

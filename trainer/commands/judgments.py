@@ -23,7 +23,6 @@ from retrieval.console import (
 from retrieval.errors import UsageError
 from retrieval.types import JsonValue
 from trainer.arms import DEFAULT_ARMS, parse_arms
-from trainer.query_records import is_mined
 
 judgments = typer.Typer(
     help="Queries with the documents that answer them: what arms are measured by.", no_args_is_help=True
@@ -58,24 +57,16 @@ def import_judgments(
     as_json: JsonOption = False,
 ) -> None:
     """Bring judged queries from files; one that is known keeps the grades for which the files have no other."""
-    from trainer.judgments import known_documents, read_judgments
+    from trainer.brought import checked_source, known_documents
+    from trainer.judgments import read_judgments
 
-    if source is not None and not (source.strip() and source.isprintable() and len(source) <= 64):
-        raise UsageError(f"{source!r} cannot name a source of queries; use 1 to 64 characters, such as human or log.")
-    if source is not None and is_mined(source):
-        raise UsageError(f"{source!r} is for queries that `tandem judgments mine` makes; these come from elsewhere.")
-    brought, unasked = read_judgments(queries, qrels, source=source)
+    brought, unasked = read_judgments(queries, qrels, source=checked_source(source))
     if unasked:
         note(f"Warning: {len(unasked)} judged queries are left out, having no text: {_few(unasked)}")
     with opened(context, home) as opened_home:
         catalog = opened_home.catalog
         target = catalog.collections.get(collection)
         judged, unknown = known_documents(catalog, target, brought)
-        if judged and len(unknown) == judged:
-            raise UsageError(
-                f"None of the {judged} judged documents (such as {unknown[0]!r}) is in collection {collection!r}; "
-                "ingest the documents first, or give the collection that has them."
-            )
         if unknown:
             note(f"Warning: {len(unknown)} of {judged} judged documents are not in the collection: {_few(unknown)}")
         catalog.judgments.put(target, name, brought)
