@@ -13,16 +13,19 @@ from service.api import (
     collections,
     context,
     documents,
+    evaluations,
     facets,
     feedback,
     files,
     jobs,
+    judgments,
     models,
     operations,
     reference,
     schedules,
     search,
     suggest,
+    votes,
 )
 from service.api.conditional import add_conditions
 from service.api.described import problems
@@ -30,6 +33,7 @@ from service.api.idempotent import add_idempotency
 from service.api.writing import WRITERS
 from service.auth import Access
 from service.ending import AnsweredToTheEnd
+from service.ballots import Ballots
 from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, TrustedHosts
 from service.mcp import McpOverHttp
@@ -69,6 +73,7 @@ def create_app(
     app.state.queue = JobQueue(serving.home)
     app.state.searching = Searching(serving, app.state.metrics)
     app.state.suggesting = Suggesting(serving.home.catalog)
+    app.state.ballots = Ballots()
     add_handlers(app)
     describe_problems(app)
     add_idempotency(app)
@@ -89,6 +94,9 @@ def create_app(
     app.include_router(models.router)
     app.include_router(jobs.router)
     app.include_router(schedules.router)
+    app.include_router(judgments.router)
+    app.include_router(evaluations.router)
+    app.include_router(votes.router)
     app.include_router(operations.router)
     app.include_router(reference.router)
     app.include_router(pages.router)

@@ -85,8 +85,8 @@ def _sections(document: Document) -> list[Section]:
     return [section for section in sections if section.text] or [section for section in sections if section.headings]
 
 
-def best_sections(document: Document, query: str, analyzer: Analyzer) -> list[Section]:
-    """Return the sections that match a query best, in the document's order; its first one where none does."""
+def best_sections(document: Document, query: str, analyzer: Analyzer, *, most: int = PASSAGES) -> list[Section]:
+    """Return the `most` sections that match a query best, in the document's order; its first one where none does."""
     terms = analyzer.query_terms(query)
     highlighter = Highlighter(analyzer, terms)
     sections = _sections(document)
@@ -98,7 +98,7 @@ def best_sections(document: Document, query: str, analyzer: Analyzer) -> list[Se
 
     weights = [matched(section) for section in sections]
     order = sorted(range(len(sections)), key=lambda place: (-weights[place], not sections[place].text))
-    chosen = sorted(place for place in order[:PASSAGES] if weights[place]) or order[:1]
+    chosen = sorted(place for place in order[:most] if weights[place]) or order[:1]
     return [sections[place] for place in chosen]
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from retrieval.catalog.sources import Sources
     from retrieval.catalog.trainings import Trainings
     from retrieval.catalog.verdicts import Verdicts
+    from retrieval.catalog.votes import Votes
 
 
 class Catalog:
@@ -69,6 +70,13 @@ class Catalog:
         from retrieval.catalog.verdicts import Verdicts
 
         return Verdicts(self.database)
+
+    @cached_property
+    def votes(self) -> "Votes":
+        """What people said of arms side by side; loaded when first asked for."""
+        from retrieval.catalog.votes import Votes
+
+        return Votes(self.database)
 
     @cached_property
     def jobs(self) -> "Jobs":

@@ -54,6 +54,17 @@ class Runs:
         trec = zlib.decompress(row.content).decode("utf-8", "surrogatepass")
         return KeptRun(row.judgments, row.arm, row.key, trec, row.made_at)
 
+    def kept(self, collection: Collection) -> list[tuple[str, str, str]]:
+        """Return the judgment set, the arm and the moment of every run, the newest first, without what they ranked."""
+        table = schema.runs
+        statement = (
+            select(table.c.judgments, table.c.arm, table.c.made_at)
+            .where(table.c.collection_id == collection.id)
+            .order_by(table.c.made_at.desc(), table.c.judgments, table.c.arm)
+        )
+        with self._database.read() as connection:
+            return [(row.judgments, row.arm, row.made_at) for row in connection.execute(statement)]
+
 
 def _mine(collection: Collection, judgments: str, arm: str) -> tuple[ColumnElement[bool], ...]:
     table = schema.runs

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Row, delete, insert, select
 
 from retrieval.catalog import schema
 from retrieval.catalog.collections import Collection
@@ -65,7 +66,19 @@ class Verdicts:
             .order_by(table.c.made_at.desc(), table.c.judgments)
         )
         with self._database.read() as connection:
-            return [
-                KeptVerdict(row.a, row.b, row.judgments, row.key, row.verdict, row.evidence, row.made_at)
-                for row in connection.execute(statement)
-            ]
+            return [_verdict(row) for row in connection.execute(statement)]
+
+    def all(self, collection: Collection) -> list[KeptVerdict]:
+        """Return every verdict of a collection, the newest first."""
+        table = schema.verdicts
+        statement = (
+            select(table)
+            .where(table.c.collection_id == collection.id)
+            .order_by(table.c.made_at.desc(), table.c.b, table.c.a, table.c.judgments)
+        )
+        with self._database.read() as connection:
+            return [_verdict(row) for row in connection.execute(statement)]
+
+
+def _verdict(row: Row[Any]) -> KeptVerdict:
+    return KeptVerdict(row.a, row.b, row.judgments, row.key, row.verdict, row.evidence, row.made_at)

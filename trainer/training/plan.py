@@ -68,7 +68,9 @@ class Plan:
             return 1.0
         steps_s = self.seconds(one) - self.seconds(one, 0.0)
         left_s = self.budget_s - self.seconds(one, 0.0)
-        return 1.0 if left_s >= steps_s else max(0.0, left_s / steps_s)
+        if left_s >= steps_s:
+            return 1.0
+        return left_s / steps_s if left_s > 0 else 0.0
 
     def chosen(self, pairs: Sequence[Pair]) -> list[Pair]:
         """Return the pairs of the sources to train on; UsageError where there is none."""
