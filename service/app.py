@@ -32,8 +32,8 @@ from service.api.described import problems
 from service.api.idempotent import add_idempotency
 from service.api.writing import WRITERS
 from service.auth import Access
-from service.ending import AnsweredToTheEnd
 from service.ballots import Ballots
+from service.ending import AnsweredToTheEnd
 from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, TrustedHosts
 from service.mcp import McpOverHttp
@@ -44,7 +44,7 @@ from service.searching import Searching
 from service.serving import Serving
 from service.suggesting import Suggesting
 from service.watching import Watched
-from service.web import actions, pages, uploads
+from service.web import actions, compare, judge, pages, reports, uploads
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
@@ -102,6 +102,9 @@ def create_app(
     app.include_router(pages.router)
     app.include_router(actions.router)
     app.include_router(uploads.router)
+    app.include_router(judge.router)
+    app.include_router(compare.router)
+    app.include_router(reports.router)
     app.router.routes.append(Route("/mcp", _Mcp(), methods=None, include_in_schema=False))
     return app
 

@@ -179,3 +179,16 @@ def test_a_hostile_query_does_not_reach_the_terminal(bench: Workbench, tmp_path:
     shown = invoke(bench, "show").stdout
     assert "pwned" in shown
     assert not any(ord(c) < 32 and c != "\n" for c in shown)
+
+
+def test_the_set_that_votes_make_is_taken_only_when_it_is_named(bench: Workbench, tmp_path: Path) -> None:
+    from trainer.commands.asked import asked
+
+    for name in ("mined", "votes"):
+        invoke(bench, "import", *files(tmp_path), "--name", name)
+    catalog, collection = bench.home.catalog, bench.collection
+    assert asked(None, catalog, collection, None)[1] == "mined"
+    assert asked(None, catalog, collection, "votes")[1] == "votes"
+    invoke(bench, "delete", "--name", "mined")
+    with pytest.raises(NotFound, match=r"there is: votes"):
+        asked(None, catalog, collection, None)

@@ -138,7 +138,7 @@ def anytime_bound(wins: int, losses: int) -> float:
     """Return (n + 1) C(n, wins) / 2^n, at most 1: by chance it ever falls below alpha with at most this probability."""
     total = wins + losses
     ways = math.lgamma(total + 2) - math.lgamma(wins + 1) - math.lgamma(losses + 1)
-    return min(1.0, math.exp(min(0.0, ways - total * math.log(2))))
+    return round(min(1.0, math.exp(min(0.0, ways - total * math.log(2)))), 12)
 
 
 def more_needed(wins: int, losses: int) -> int | None:

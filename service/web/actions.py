@@ -1,25 +1,23 @@
 """What the page's forms do: ask for jobs, cancel and resume them, schedules, promote, roll back, sign in and out."""
 
-from pathlib import Path
-
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from indexer.promotion import promote, rollback
 from retrieval.errors import NotFound, TandemError
 from service.api.jobs import ReadJob
 from service.api.schedules import OwnSchedule
 from service.auth import COOKIE, Access, Admin
+from service.found import report_of
 from service.jobs.announcing import JobQueue
 from service.jobs.kinds import work_of
 from service.jobs.scheduling import switch_schedule
 from service.web.forms import Form
 from service.web.pages import TRAIN, catalog_of, job_page, jobs_page, models_page, serving_of
 from service.web.rendering import HEADERS, page
+from service.web.reports import sandboxed
 
 router = APIRouter(include_in_schema=False)
-REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-"""A report is a page of its own, with its style in it and no script."""
 
 
 @router.post("/jobs")
@@ -71,12 +69,11 @@ def change_schedule(request: Request, caller: Admin, _form: Form, schedule: OwnS
 @router.get("/jobs/{job}/report")
 def report(request: Request, job: ReadJob) -> Response:
     """Show the report of a training."""
-    home = serving_of(request).home.settings.home
     told = job.result.get("report") if isinstance(job.result, dict) else None
-    file = Path(str(told or ""))
-    if not told or not file.resolve().is_relative_to((home / "training").resolve()) or not file.is_file():
+    file = report_of(serving_of(request).home, told)
+    if file is None:
         raise NotFound(f"Job {job.id} has no report, or it was dropped for newer ones.")
-    return HTMLResponse(file.read_text(encoding="utf-8"), headers={**HEADERS, "Content-Security-Policy": REPORT_POLICY})
+    return sandboxed(file.read_text(encoding="utf-8"))
 
 
 @router.post("/models/promote")

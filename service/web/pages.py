@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from indexer.documents import document_json
 from indexer.model_uses import uses_of
 from retrieval.catalog import Catalog
-from retrieval.catalog.job import Job, Listed
+from retrieval.catalog.job import Job, JobState, Listed
 from retrieval.catalog.keys import Scope
 from retrieval.catalog.searches import Origin
 from retrieval.errors import TandemError
@@ -26,6 +26,7 @@ from service.api.file_schemas import FilesBody
 from service.api.jobs import ReadJob
 from service.auth import Caller, Reader
 from service.cursors import MAX_CURSOR_CHARS
+from service.found import KINDS as FOUND_BY
 from service.searching import Searching
 from service.serving import Serving
 from service.web.narrowing import Chosen, chips, groups, query_of
@@ -36,8 +37,6 @@ LISTED = 100
 MAX_CHOICES = 20
 Choice = Annotated[str, StringConstraints(max_length=500)]
 SHOWN_LINES = 2_000
-TRAIN = ("train", "nightly")
-"""Kinds of jobs that leave the report of a training."""
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
 
@@ -211,6 +210,7 @@ def jobs_page(request: Request, caller: Caller, *, problem: str = "", status: in
         schedules=catalog.schedules.list(caller.only) if caller.may(Scope.ADMIN) else [],
         collections=visible(catalog, caller),
         problem=problem,
+        reported=tuple(FOUND_BY),
     )
 
 
@@ -223,7 +223,7 @@ def show_job(request: Request, job: ReadJob) -> Response:
 def job_page(request: Request, found: Job, *, problem: str = "", status: int = 200) -> Response:
     """Return the page of a job, with what went wrong."""
     lines = catalog_of(request).jobs.lines(found.id, limit=SHOWN_LINES)
-    has_report = found.work.kind in TRAIN and isinstance(found.result, dict) and bool(found.result.get("report"))
+    has_report = found.work.kind in FOUND_BY and found.state is JobState.DONE and isinstance(found.result, dict)
     return page(
         request,
         "job.html",
@@ -231,7 +231,7 @@ def job_page(request: Request, found: Job, *, problem: str = "", status: int = 2
         job=found,
         lines=lines,
         result=_plain(found.result),
-        report=f"/jobs/{found.id}/report" if has_report else "",
+        report=f"/reports/job-{found.id}" if has_report else "",
         problem=problem,
     )
 
@@ -287,6 +287,11 @@ def favicon() -> Response:
 def visible(catalog: Catalog, caller: Caller) -> list[str]:
     """Return the names of the collections that the caller may search."""
     return [one.name for one in caller.visible(catalog.collections.list())]
+
+
+def may_write(caller: Caller) -> bool:
+    """Return whether the caller may change documents and judgments."""
+    return caller.key is None or caller.key.allows(Scope.WRITE)
 
 
 def serving_of(request: Request) -> Serving:

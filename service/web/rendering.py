@@ -39,6 +39,7 @@ def environment() -> Environment:
     )
     found.filters["safe_url"] = safe_url
     found.filters["highlighted"] = highlighted
+    found.filters["moment"] = moment
     found.globals["asset"] = asset
     return found
 
@@ -59,6 +60,11 @@ def login_link(request: Request) -> str:
     """Return where to sign in, to come back to this page."""
     to = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return f"/login?{urlencode({'to': to if request.method == 'GET' else '/'})}"
+
+
+def moment(written: str) -> str:
+    """Return an ISO 8601 time in UTC as people read it, to the minute."""
+    return f"{written[:10]} {written[11:16]} UTC" if len(written) > 15 else written
 
 
 @cache

@@ -10,6 +10,7 @@ from retrieval.catalog.judgments import DEFAULT_JUDGMENTS
 from retrieval.console import note
 from retrieval.errors import UsageError
 from trainer.evaluation_set import EvaluationSet
+from trainer.voting import JUDGMENTS as VOTES
 
 QueriesOption = Annotated[
     Path | None, typer.Option("--queries", metavar="JSONL", help='A line a query: {"_id", "text"}.')
@@ -42,7 +43,7 @@ def asked(
 ) -> tuple[EvaluationSet, str]:
     """Return the judged queries with the name of their set ("" for files), telling what is doubtful about them.
 
-    Without files and name, it is the set called default, or the only one there is.
+    Without files and name, it is the set called default, or the only one that votes did not make.
     """
     found, known_as = (read, "") if read is not None else _from_catalog(catalog, collection, name)
     for concern in found.concerns(catalog.documents.keys(collection)):
@@ -51,7 +52,7 @@ def asked(
 
 
 def _from_catalog(catalog: Catalog, collection: Collection, name: str | None) -> tuple[EvaluationSet, str]:
-    names = [known.name for known in catalog.judgments.list(collection)]
+    names = [known.name for known in catalog.judgments.list(collection) if known.name != VOTES]
     if name is None and DEFAULT_JUDGMENTS not in names and len(names) > 1:
         raise UsageError(
             f"Collection {collection.name!r} has several judgment sets; give --judgments {names[0]} "

@@ -220,3 +220,55 @@ if (upload) {
   });
   document.getElementById("upload-note").append(" They can be dropped here, too.");
 }
+
+// Judging: grades are kept without loading the page, and given by keys while a document has the focus.
+const judging = document.getElementById("judge");
+if (judging) {
+  const items = () => [...judging.querySelectorAll(".judging > li")];
+  const current = () => document.activeElement.closest(".judging > li");
+  const show = (item) => { if (item) { item.focus({ preventScroll: true }); item.scrollIntoView({ block: "nearest" }); } };
+
+  judging.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (form.getAttribute("action") !== "/judge/grade") return;
+    event.preventDefault();
+    const at = items().indexOf(form.closest("li"));
+    try {
+      const answer = await fetch(form.action, {
+        method: "POST",
+        headers: { "X-Part": "judge", "Accept": "text/html" },
+        body: new URLSearchParams(new FormData(form, event.submitter)),
+      });
+      if (!answer.ok || answer.url.includes("/login")) { location.reload(); return; }
+      judging.innerHTML = await answer.text();
+      history.replaceState(null, "", answer.url);
+      const next = items().slice(at + 1).find((item) => item.className === "waits") || judging.querySelector("#waiting");
+      if (at < 0) show(judging.querySelector("#waiting"));
+      else if (next) show(next);
+      else judging.querySelector("#on").focus();
+    } catch {
+      form.insertAdjacentText("beforeend", "The service did not answer; this grade is not kept. Try again.");
+    }
+  });
+
+  addEventListener("keydown", (event) => {
+    const isNowhere = event.target === document.body;
+    if (!isNowhere && !judging.contains(event.target)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const all = items();
+      if (!all.length) return;
+      event.preventDefault();
+      if (isNowhere) { show(judging.querySelector("#waiting") || all[0]); return; }
+      const at = all.indexOf(current());
+      show(all[Math.max(0, Math.min(all.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)))]);
+      return;
+    }
+    if (isNowhere) return; // letters and digits mean something only while the focus is here
+    const scope = /^[1-4]$/.test(event.key) ? current() : /^[sun]$/.test(event.key) ? judging : null;
+    const button = scope && scope.querySelector('[data-key="' + event.key + '"]');
+    if (button) { event.preventDefault(); button.click(); }
+  });
+
+  if (new URLSearchParams(location.search).has("after")) show(judging.querySelector("#waiting"));
+}
