@@ -118,10 +118,11 @@ def _of_job(home: Home, job: Job, result: Mapping[str, Any]) -> Found:
 
 
 def _of_trainings(home: Home, collection: Collection) -> Iterator[Found]:
-    """Yield trainings that no job was done for; a job has its result itself."""
+    """Yield trainings that were not jobs themselves: those have their result. A night's are among them."""
+    told = {str(job.id) for job in home.catalog.jobs.list(Listed(collection.name, "train", limit=MOST_JOBS))}
     for run in TrainingRun.all(home.settings, collection.name):
         beside = run.report.with_suffix(".json")
-        if run.job or not run.is_done or not beside.is_file():
+        if run.job in told or not run.is_done or not beside.is_file():
             continue
         content = json.loads(beside.read_text(encoding="utf-8"))
         ended = datetime.fromtimestamp(beside.stat().st_mtime, UTC)

@@ -13,18 +13,20 @@ from service.jobs.announcing import JobQueue
 from service.jobs.kinds import work_of
 from service.jobs.scheduling import switch_schedule
 from service.web.forms import Form
-from service.web.pages import TRAIN, catalog_of, job_page, jobs_page, models_page, serving_of
+from service.web.pages import catalog_of, job_page, jobs_page, models_page, serving_of
 from service.web.rendering import HEADERS, page
 from service.web.reports import sandboxed
 
 router = APIRouter(include_in_schema=False)
+PROMOTING = ("train", "nightly")
+"""Kinds of jobs that promote a model where they are told to."""
 
 
 @router.post("/jobs")
 def submit(request: Request, caller: Admin, form: Form) -> Response:
     """Ask for a job."""
     kind, collection = form.get("kind", ""), form.get("collection", "default")
-    told = {"promote": bool(form.get("promote"))} if kind in TRAIN else {}
+    told = {"promote": bool(form.get("promote"))} if kind in PROMOTING else {}
     caller.check(collection)
     queue: JobQueue = request.app.state.queue
     try:
