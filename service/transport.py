@@ -119,7 +119,8 @@ class Transport:
         )
 
     def _unanswered(self, error: Exception) -> NoAnswer:
-        return NoAnswer(f"The service at {self._base_url} did not answer: {error or type(error).__name__}.")
+        reason = str(error).rstrip(".") or type(error).__name__
+        return NoAnswer(f"The service at {self._base_url} did not answer: {reason}.")
 
 
 def _again(status: int, wait_s: int) -> bool:
