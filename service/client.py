@@ -63,9 +63,15 @@ class Client:
         collection: str = "default",
         where: Filter | None = None,
         group: bool = True,
+        model: str = "",
+        cursor: str | None = None,
     ) -> SearchResult:
-        """Return the best hits; retrieval/filter_parsing.py makes a filter, `group` false ranks plain chunks."""
-        body = search_body(collection, Query(text, k, Mode(mode), where, group))
+        """Return the best hits; retrieval/filter_parsing.py makes a filter, `group` false ranks plain chunks.
+
+        `cursor`, the `next` of a result, gives those after them. `model` is a version other than the collection's own.
+        """
+        asked = search_body(collection, Query(text, k, Mode(mode), where, group, model))
+        body = {**asked, "cursor": cursor} if cursor else asked
         return self._read(Asked("POST", "/v1/search", body=body), SearchResult.from_json)
 
     def put(

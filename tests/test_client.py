@@ -47,6 +47,14 @@ def test_a_search_is_the_result_that_it_is_in_process(client: Client) -> None:
     assert ([hit.document_id for hit in result.hits], result.arm) == (["dogs"], "keyword")
 
 
+def test_a_search_goes_on_where_its_last_page_ended(client: Client) -> None:
+    first = client.search("a young hound by the oven", k=1)
+    second = client.search("a young hound by the oven", k=1, cursor=first.next)
+    assert [hit.document_id for result in (first, second) for hit in result.hits] == ["dogs", "bread"]
+    with pytest.raises(UsageError):
+        client.search("another question", k=1, cursor=first.next)
+
+
 def test_documents_are_kept_listed_read_and_deleted(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.client.PAGE", 1)
     kept = client.put([{"id": "frog", "text": "A frog sings."}, {"id": "bad"}])

@@ -102,6 +102,11 @@ def test_a_search_that_cannot_be_answered_has_no_tag_and_says_why(client: TestCl
         assert (answer.status_code, "etag" in answer.headers) == (status, False)
 
 
+def test_a_search_by_another_model_has_no_tag_because_its_vectors_come_without_a_change(client: TestClient) -> None:
+    answer = client.get("/v1/search?q=dog&model=tiny", headers={"If-None-Match": "*"})
+    assert (answer.status_code, "etag" in answer.headers) == (200, False)
+
+
 def test_who_may_not_search_a_collection_learns_nothing_of_it_by_a_tag(client: TestClient, home: Home) -> None:
     sent = home.catalog.keys.create("other", [Scope.READ], collection="other")[1]
     with TestClient(create_app(state_of(client).serving, access=Access(home.catalog.keys)), BASE) as locked:

@@ -67,10 +67,13 @@ def search_tag(request: Request, caller: Reader, tagging: Tagged) -> None:
     """Tag a search by a link with what its answer depends on: the link, the index, the settings, this version.
 
     The tag is weak: two answers with it differ in how long they took. It is read before the index is, so that an answer
-    is never older than its tag says. A search that cannot be answered gets none.
+    is never older than its tag says. A search that cannot be answered gets none, and neither does one by another model
+    than the collection's own, whose vectors come into the index without a change that could be seen.
     """
     name = request.query_params.get("collection", "default")
     caller.check(name)
+    if request.query_params.get("model"):
+        return
     serving: Serving = request.app.state.serving
     try:
         state = serving.of(name).state
