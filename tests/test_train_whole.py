@@ -108,6 +108,24 @@ def test_low_rank_and_a_map_of_the_queries_go_the_same_way(tandem: Cli, tmp_path
         assert info["fingerprint"] == base or "-" in info["version"]
 
 
+@pytest.mark.slow
+def test_a_night_trains_once_and_not_again(tandem: Cli, tmp_path: Path) -> None:
+    night = ("nightly", "--pair-sources", "human", *LEARN, *QUICK, "--min-new", "10", "--json")
+    found = done(tandem(*night)).json
+    assert found["training"]["state"] == "trained"
+    assert found["training"]["comparison"]["b"] == f"hybrid@{found['training']['version']}"
+    assert (found["promoted"], found["training"]["may_be_promoted"]) == (None, False)  # no canary was asked
+    assert Path(found["report"]).is_file()
+    (source,) = found["sources"]
+    assert (source["location"], source["unchanged"]) == (str(tmp_path / "corpus.jsonl"), 1)
+    again = done(tandem(*night)).json
+    assert (again["training"]["state"], again["summary"]["headline"]) == (
+        "not needed",
+        "Nothing is new, so nothing was done",
+    )
+    assert not (tmp_path / "home" / "training" / "default" / "2").exists()
+
+
 def test_without_judged_queries_nothing_is_trained(
     tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
