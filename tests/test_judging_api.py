@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, text
 from starlette.testclient import TestClient
 
+from retrieval.catalog import schema
 from retrieval.catalog.job import JobState, Work
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.catalog.keys import Scope
@@ -23,17 +25,37 @@ BASE = "http://127.0.0.1:8080"
 QUERIES = [{"id": "q1", "text": "loaf"}, {"id": "q2", "text": "puppy"}, {"id": "q3", "text": "automobile"}]
 
 
-@pytest.fixture
-def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    bench = two_models(tmp_path / "home", tiny_model)
-    yield bench.with_store("memory").home
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Serving]:
+    bench = two_models(tmp_path_factory.mktemp("judging") / "home", tiny_model)
+    with Serving(bench.with_store("memory").home) as started:
+        yield started
     bench.close()
 
 
 @pytest.fixture
-def client(home: Home) -> Iterator[TestClient]:
-    with Serving(home) as serving, TestClient(create_app(serving), BASE, raise_server_exceptions=False) as connected:
+def home(serving: Serving) -> Home:
+    forget_what_was_judged(serving.home)
+    return serving.home
+
+
+@pytest.fixture(scope="module")
+def application(serving: Serving) -> Iterator[TestClient]:
+    with TestClient(create_app(serving), BASE, raise_server_exceptions=False) as connected:
         yield connected
+
+
+@pytest.fixture
+def client(application: TestClient, home: Home) -> TestClient:
+    return application
+
+
+def forget_what_was_judged(home: Home) -> None:
+    """Leave the home as it was made: a home for each test would take longer than the tests."""
+    with home.catalog.database.write() as connection:
+        for table in (schema.judgment_sets, schema.votes, schema.verdicts, schema.runs, schema.jobs):
+            connection.execute(delete(table))
+        connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'jobs'"))  # the next is number 1 again
 
 
 def bring(client: TestClient, **more: Any) -> Any:
@@ -205,7 +227,7 @@ def test_votes_are_listed_and_counted(client: TestClient, home: Home) -> None:
     assert client.get("/v1/votes?a=keyword").status_code == 400
 
 
-def test_reading_takes_a_key_that_reads_and_changing_one_that_writes(home: Home) -> None:
+def test_reading_takes_a_key_that_reads_and_changing_one_that_writes(serving: Serving, home: Home) -> None:
     access = Access(home.catalog.keys)
     reads, writes, elsewhere = (
         {"Authorization": f"Bearer {home.catalog.keys.create('k', [scope], collection=only)[1]}"}
@@ -217,7 +239,7 @@ def test_reading_takes_a_key_that_reads_and_changing_one_that_writes(home: Home)
         ("PUT", "/v1/judgments/default/grades", {"query": "q1", "document": "bread.md", "grade": 1}),
         ("POST", "/v1/evaluations", {"kind": "evaluate"}),
     ]
-    with Serving(home) as serving, TestClient(create_app(serving, access=access), BASE) as client:
+    with TestClient(create_app(serving, access=access), BASE) as client:
         for method, path, body in calls:
             assert client.request(method, path, json=body, headers=reads).status_code == 403
             assert client.request(method, path, json=body, headers=elsewhere).status_code == 403

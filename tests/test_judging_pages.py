@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from indexer.promotion import carry, embed
+from indexer.candidate_vectors import carry, embed, forget
 from retrieval.catalog.job import JobState, Work
 from retrieval.catalog.keys import Scope
 from retrieval.errors import UsageError
@@ -21,7 +21,7 @@ from service.auth import COOKIE, Access
 from service.serving import Serving
 from tests.homes import page as document
 from tests.promotion_cases import collection_of, two_models
-from tests.test_judging_api import keep_findings
+from tests.test_judging_api import forget_what_was_judged, keep_findings
 
 BASE = "http://127.0.0.1:8080"
 OWN = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
@@ -29,18 +29,30 @@ EVIL = '<script>alert("x")</script>'
 ASKED = {"q": "hound hound hound of the river", "a": "keyword", "b": "embedding@tiny", "k": "3"}
 
 
-@pytest.fixture
-def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    bench = two_models(tmp_path / "home", tiny_model)
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Serving]:
+    bench = two_models(tmp_path_factory.mktemp("judging") / "home", tiny_model)
     bench.put(document("evil.md", f"A kitten {EVIL} sleeps.", title=EVIL), document("pup.md", "A puppy, a young dog."))
-    yield bench.with_store("memory").home
+    with Serving(bench.with_store("memory").home) as started:
+        yield started
     bench.close()
 
 
 @pytest.fixture
-def client(home: Home) -> Iterator[TestClient]:
-    with Serving(home) as serving, TestClient(create_app(serving), BASE, raise_server_exceptions=False) as connected:
+def home(serving: Serving) -> Home:
+    forget_what_was_judged(serving.home)
+    return serving.home
+
+
+@pytest.fixture(scope="module")
+def application(serving: Serving) -> Iterator[TestClient]:
+    with TestClient(create_app(serving), BASE, raise_server_exceptions=False) as connected:
         yield connected
+
+
+@pytest.fixture
+def client(application: TestClient, home: Home) -> TestClient:
+    return application
 
 
 def fields(text: str, action: str) -> dict[str, str]:
@@ -177,13 +189,15 @@ def test_a_model_without_vectors_here_is_told_with_what_brings_them(client: Test
     assert "There is no model" in client.get("/compare", params={**ASKED, "b": "hybrid@nowhere"}).text
 
 
-def test_a_candidate_is_compared_once_its_vectors_are_there(client: TestClient, home: Home) -> None:
+def test_a_candidate_is_compared_once_its_vectors_are_there(client: TestClient, serving: Serving, home: Home) -> None:
     embed(home, collection_of(home), "other")
     carry(home, collection_of(home), "other")
-    serving: Serving = client.app.state.serving  # type: ignore[attr-defined]
     serving.of("default").carry()
     text = client.get("/compare", params={**ASKED, "b": "hybrid@other"}).text
     assert 'class="problem"' not in text
+    forget(home, collection_of(home), "other")
+    serving.of("default").carry()
+    assert "tandem models embed other" in client.get("/compare", params={**ASKED, "b": "hybrid@other"}).text
 
 
 def blind(client: TestClient, **more: str) -> str:
@@ -300,10 +314,10 @@ def test_a_report_that_a_command_wrote_is_found_in_the_home(client: TestClient, 
     assert "Whole." in client.get("/reports/training-default-3/whole").text
 
 
-def test_whoever_may_only_read_sees_and_changes_nothing(home: Home) -> None:
+def test_whoever_may_only_read_sees_and_changes_nothing(serving: Serving, home: Home) -> None:
     sent = home.catalog.keys.create("reader", [Scope.READ])[1]
     access = Access(home.catalog.keys)
-    with Serving(home) as serving, TestClient(create_app(serving, access=access), BASE) as client:
+    with TestClient(create_app(serving, access=access), BASE) as client:
         client.cookies.set(COOKIE, sent)
         assert "scope <code>write</code>" in blind(client)
         assert "scope <code>write</code>" in client.get("/judge").text

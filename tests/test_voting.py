@@ -33,8 +33,10 @@ def vote(
     b: tuple[str, ...] = ("stone", "oven"),
     arms: tuple[str, str] = (A, B),
     left: str = "a",
+    by: str = "",
 ) -> Vote:
-    return Vote(str(next(NUMBERS)), query, *arms, preferred, left, a, b, "me")
+    number = next(NUMBERS)
+    return Vote(str(number), query, *arms, preferred, left, a, b, by or f"voter {number}", id=number)
 
 
 def test_a_vote_comes_back_as_it_was_cast_and_is_cast_once(catalog: Catalog, collection: Collection) -> None:
@@ -83,7 +85,13 @@ def test_the_bound_holds_however_often_one_looks() -> None:
     assert 0.005 < ever < ALPHA
 
 
-def test_queries_count_once_for_the_arm_that_most_of_their_votes_prefer() -> None:
+def test_whoever_votes_again_has_seen_the_names(catalog: Catalog) -> None:
+    votes = [vote(Preferred.B, by="me"), *(vote(Preferred.A, by="me") for _ in range(3))]
+    found = tally(reversed(votes), A, B)
+    assert (found.votes, found.wins_a, found.wins_b) == (1, 0, 1)
+
+
+def test_queries_count_once_for_the_arm_that_most_of_their_voters_prefer() -> None:
     votes = [vote(Preferred.A, query="one"), vote(Preferred.A, query="one"), vote(Preferred.B, query="one", left="b")]
     votes += [vote(Preferred.A, query="two", arms=(B, A)), vote(Preferred.EQUAL, query="three")]
     votes += [vote(Preferred.A, arms=(A, "embedding@m"))]

@@ -1,10 +1,11 @@
 """Votes of people who saw two arms side by side: what they say of the arms, and what judgments they make.
 
-Votes on one query are not independent, so that a query counts once, for the arm that most of its votes prefer. Whether
-one arm is preferred is asked with the exact sign test over queries (Dixon and Mood, JASA 1946). A tally is looked at
-after every vote, and whoever looks often enough sees p below .05 by chance; so an arm is called preferred only where
-the bound holds that is valid however often one looks: one over the likelihood ratio of a share that is uniform on
-[0, 1] against one half (Robbins, Annals of Mathematical Statistics 1970, by Ville's inequality).
+Votes on one query are not independent, so that a query counts once, for the arm that most of its voters prefer. Of a
+voter's votes on a query the first counts: whoever votes again has seen the names. Whether one arm is preferred is asked
+with the exact sign test over queries (Dixon and Mood, JASA 1946). A tally is looked at after every vote, and whoever
+looks often enough sees p below .05 by chance; so an arm is called preferred only where the bound holds that is valid
+however often one looks: one over the likelihood ratio of a share that is uniform on [0, 1] against one half (Robbins,
+Annals of Mathematical Statistics 1970, by Ville's inequality).
 """
 
 import math
@@ -26,7 +27,7 @@ WITHIN_REASON = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What votes say of arm `a` and arm `b`. `wins_a`, `wins_b` and `ties` are queries, `votes` single votes.
+    """What votes say of arm `a` and arm `b`. `wins_a`, `wins_b` and `ties` are queries, `votes` the votes that count.
 
     `left_chosen` of `sided` votes for one side were for the left one: far from half of many, people vote for a side.
     """
@@ -73,7 +74,8 @@ class Tally:
 
 def tally(votes: Iterable[Vote], a: str, b: str) -> Tally:
     """Count the votes between two arms, whichever of them each vote called a."""
-    among = [vote for vote in votes if {vote.a, vote.b} == {a, b}]
+    between = sorted((vote for vote in votes if {vote.a, vote.b} == {a, b}), key=lambda vote: vote.id)
+    among = list({(vote.query, vote.made_by): vote for vote in reversed(between)}.values())
     balance: Counter[str] = Counter()
     for vote in among:
         balance[vote.query] += _for(vote, a) - _for(vote, b)

@@ -120,7 +120,7 @@ class TallyLink(Strict):
 
 
 class TallyBody(Strict):
-    """What the votes on two arms say. A query counts once, for the arm that most of its votes prefer."""
+    """What the votes on two arms say. A query counts once, for the arm that most of its voters prefer."""
 
     a: str
     b: str
