@@ -24,7 +24,7 @@ from trainer import train as training
 from trainer.arms import Arm
 from trainer.compare import Declared, compare
 from trainer.evaluation_set import EvaluationSet
-from trainer.finetuning import Finetuned, TrainingInterrupted
+from trainer.finetuning import Estimate, Finetuned, TrainingInterrupted
 from trainer.report.training_story import how_sure
 from trainer.trained_on import unseen
 from trainer.training.findings import KEEP_THE_BASE, TrainingReport
@@ -284,3 +284,10 @@ def test_at_most_so_many_pairs_are_drawn_those_from_elsewhere_first_and_groups_e
     assert brought[0] in drawn
     counts = Counter(pair.document for pair in drawn if pair.is_mined)
     assert counts == dict.fromkeys(["d0", "d1", "d2", "d3", "d4"], 2)
+
+
+def test_a_budget_that_loading_alone_uses_up_leaves_nothing_to_train_on() -> None:
+    plan = Plan("b", "s", "j", budget_s=60.0)
+    assert plan.share_within_budget(Estimate(seconds=90.0, fixed_s=90.0, steps=1, pairs=9, details={})) == 0.0
+    assert plan.share_within_budget(Estimate(seconds=90.0, fixed_s=30.0, steps=9, pairs=9, details={})) == 0.5
+    assert plan.share_within_budget(Estimate(seconds=30.0, fixed_s=30.0, steps=1, pairs=9, details={})) == 1.0
