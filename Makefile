@@ -7,7 +7,7 @@ DEMO_HOME := .tandem
 # Python's own documentation: what its modules, classes, functions and methods say of themselves.
 DEMO_MODULES := asyncio,os,os.path,pathlib,json,csv,sqlite3,logging,subprocess,threading,concurrent.futures,socket,ssl,urllib,email,re,string,textwrap,datetime,calendar,collections,itertools,functools,contextlib,dataclasses,enum,typing,inspect,abc,io,shutil,tempfile,glob,zipfile,tarfile,gzip,hashlib,hmac,secrets,random,statistics,decimal,fractions,math,time,argparse,configparser,copy,heapq,bisect,queue,signal,sched,struct,zlib,traceback,warnings,weakref,types,operator,pprint,timeit
 
-.PHONY: setup demo test check lint slow bench serve
+.PHONY: setup demo test check lint slow browser bench serve
 
 setup: $(STAMP)
 
@@ -36,6 +36,9 @@ test: setup
 
 slow: setup
 	$(VENV)/bin/python -m pytest -m slow --timeout 900
+
+browser: setup
+	$(VENV)/bin/python -m pytest -m browser tests/browser
 
 check: lint test
 

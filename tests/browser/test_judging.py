@@ -59,8 +59,8 @@ def test_a_grade_is_given_by_pressing_its_button_and_the_last_one_leads_on(page:
     assert page.evaluate("document.activeElement.id") == "on"
     page.keyboard.press("Enter")
     expect(page.locator("#asked")).to_have_text("moon")
-    page.keyboard.press("s")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.keyboard.press("s")
     first, second = service.home.catalog.judgments.get(collection_of(service.home), name)
     assert (first.grades, second.grades) == ({"pup.md": 2}, {"moon.md": None})
 
