@@ -181,8 +181,9 @@ def test_two_arms_stand_side_by_side_with_what_differs_marked(client: TestClient
 
 def test_a_model_without_vectors_here_is_told_with_what_brings_them(client: TestClient, home: Home) -> None:
     text = client.get("/compare", params={**ASKED, "b": "hybrid@other", "blind": "yes"}).text
-    assert "tandem models embed other" in text
+    assert "<code>tandem models embed other -c default --searchable</code>" in text
     assert "/compare/vote" not in text
+    assert "only here" not in text
     asked = send(client, "/compare/embed", **fields(text, "/compare/embed"))
     assert asked.url.path == "/jobs/1"
     assert home.catalog.jobs.get(1).work.parameters == {"version": "other", "searchable": True}

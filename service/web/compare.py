@@ -1,6 +1,6 @@
 """/compare: two ways of searching side by side, with names or without them, and votes on which is better."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ from service.side_by_side import SAID, Side, arms_of, cast, places, read_arm, si
 from service.web.forms import Form
 from service.web.pages import catalog_of, document_link, may_write, serving_of, visible
 from service.web.rendering import HEADERS, page
+from service.web.report_views import prose
 from trainer.voting import reading, tally
 
 router = APIRouter(include_in_schema=False)
@@ -49,14 +50,19 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A side as it is shown; `name` is the arm, or left and right while it is hidden. `there` is what the other has."""
+    """A side as it is shown; `name` is the arm, or left and right while it is hidden.
+
+    `there` is where the other side has its documents, None while that has no answer.
+    """
 
     name: str
     side: Side
-    there: dict[str, int]
+    there: Mapping[str, int] | None
 
     def mark(self, document: str, place: int) -> str:
         """Say where the other side has a document, if not in the same place."""
+        if self.there is None:
+            return ""
         if document not in self.there:
             return "only here"
         return "" if self.there[document] == place else f"number {self.there[document]} there"
@@ -78,6 +84,7 @@ def compare(
     catalog = catalog_of(request)
     names = visible(catalog, caller)
     shown: dict[str, Any] = {"collections": names, "may_write": may_write(caller), "said": SAID, "depths": DEPTHS}
+    shown["prose"] = prose
     if not names:
         return page(request, "compare.html", **shown)
     chosen = catalog.collections.get(collection or ("default" if "default" in names else names[0]))
@@ -131,8 +138,8 @@ def _hidden(request: Request, collection: Collection, text: str, sides: Sequence
 
 
 def _columns(sides: Sequence[Side], names: Sequence[str]) -> list[Column]:
-    others = reversed([places(one.documents) for one in sides])
-    return [Column(name, one, dict(there)) for name, one, there in zip(names, sides, others, strict=True)]
+    there = [places(one.documents) if one.result else None for one in sides]
+    return [Column(*column) for column in zip(names, sides, reversed(there), strict=True)]
 
 
 def _counted(catalog: Catalog, collection: Collection, asking: Asking) -> dict[str, Any]:
