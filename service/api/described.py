@@ -10,7 +10,7 @@ WHEN = {
     400: "It cannot be answered as it was asked.",
     401: "A key is needed, and none was sent that is of use.",
     403: "The key does not allow this.",
-    404: "There is no such collection, document, model, job or schedule.",
+    404: "There is no such collection, document, model, judgment set, job or schedule.",
     409: "The same work, or the request with the same key, waits, runs or is scheduled already, or no verdict allows "
     "the promotion.",
     412: "The document was changed or deleted since the ETag that If-Match names.",
