@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 
 import typer
 
-from retrieval.console import note
 from retrieval.errors import TandemError, UsageError
 from retrieval.settings import Settings
 
@@ -82,6 +81,8 @@ def logging_as_set(settings: Settings) -> Iterator[Tell]:
     """Log as the settings say, to stderr; in JSON what ends the process is a line as well, with its exit code kept."""
     logging.getLogger().setLevel(settings.log_level)
     if settings.log_format == "text":  # as the command line's entry point has it
+        from retrieval.console import note  # loads the catalog, which the list of commands does without
+
         yield note
         return
     _log_in_json()

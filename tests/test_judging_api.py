@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, text
 from starlette.testclient import TestClient
 
-from retrieval.catalog import schema
+from retrieval.catalog import schema, schema_votes
 from retrieval.catalog.job import JobState, Work
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.catalog.keys import Scope
@@ -53,7 +53,7 @@ def client(application: TestClient, home: Home) -> TestClient:
 def forget_what_was_judged(home: Home) -> None:
     """Leave the home as it was made: a home for each test would take longer than the tests."""
     with home.catalog.database.write() as connection:
-        for table in (schema.judgment_sets, schema.votes, schema.verdicts, schema.runs, schema.jobs):
+        for table in (schema.judgment_sets, schema_votes.votes, schema.verdicts, schema.runs, schema.jobs):
             connection.execute(delete(table))
         connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'jobs'"))  # the next is number 1 again
 

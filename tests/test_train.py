@@ -287,7 +287,7 @@ def test_at_most_so_many_pairs_are_drawn_those_from_elsewhere_first_and_groups_e
 
 
 def test_a_budget_that_loading_alone_uses_up_leaves_nothing_to_train_on() -> None:
-    plan = Plan("b", "s", "j", budget_s=60.0)
+    plan = Plan("b", "s", "j", budget_s=60.0, curve=())
     assert plan.share_within_budget(Estimate(seconds=90.0, fixed_s=90.0, steps=1, pairs=9, details={})) == 0.0
     assert plan.share_within_budget(Estimate(seconds=90.0, fixed_s=30.0, steps=9, pairs=9, details={})) == 0.5
     assert plan.share_within_budget(Estimate(seconds=30.0, fixed_s=30.0, steps=1, pairs=9, details={})) == 1.0

@@ -15,8 +15,6 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from retrieval.catalog.vote_table import votes_table
-
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -302,5 +300,3 @@ api_keys = Table(
     Column("expires_at", String(32), nullable=False),
     Column("revoked_at", String(32), nullable=False),
 )
-
-votes = votes_table(metadata)

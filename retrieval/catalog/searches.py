@@ -10,7 +10,7 @@ from retrieval.catalog import schema
 from retrieval.catalog.collections import Collection
 from retrieval.catalog.database import Database, now
 from retrieval.catalog.rows import insert_for
-from retrieval.catalog.search_schema import feedback, searches
+from retrieval.catalog.schema_searches import feedback, searches
 
 
 class Origin(StrEnum):

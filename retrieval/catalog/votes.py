@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Row, and_, insert, or_, select
 
-from retrieval.catalog import schema
 from retrieval.catalog.collections import Collection
 from retrieval.catalog.database import Database, now
+from retrieval.catalog.schema_votes import votes
 from retrieval.errors import NotFound, UsageError
 
 
@@ -56,7 +56,7 @@ class Votes:
 
     def put(self, collection: Collection, vote: Vote) -> Vote:
         """Keep a vote and return it with its number; raises VotedAlready."""
-        table = schema.votes
+        table = votes
         row = {
             "collection_id": collection.id,
             "ballot": vote.ballot,
@@ -79,7 +79,7 @@ class Votes:
 
     def get(self, collection: Collection, vote: int) -> Vote:
         """Return a vote of a collection; raises NotFound."""
-        table = schema.votes
+        table = votes
         mine = (table.c.collection_id == collection.id, table.c.id == vote)
         with self._database.read() as connection:
             row = connection.execute(select(table).where(*mine)).first()
@@ -89,7 +89,7 @@ class Votes:
 
     def about(self, collection: Collection, query: str) -> list[Vote]:
         """Return the votes on a query, the oldest first."""
-        table = schema.votes
+        table = votes
         mine = (table.c.collection_id == collection.id, table.c.query == query)
         with self._database.read() as connection:
             return [_vote(row) for row in connection.execute(select(table).where(*mine).order_by(table.c.id))]
@@ -98,7 +98,7 @@ class Votes:
         self, collection: Collection, *, arms: Sequence[str] = (), before: int | None = None, limit: int | None = None
     ) -> list[Vote]:
         """Return votes, the newest first: those between two `arms`, whichever was called a, or all."""
-        table = schema.votes
+        table = votes
         statement = select(table).where(table.c.collection_id == collection.id).order_by(table.c.id.desc()).limit(limit)
         if arms:
             a, b = arms

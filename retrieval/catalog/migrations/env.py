@@ -2,8 +2,8 @@
 
 from alembic import context
 
-import retrieval.catalog.schema_recurring  # noqa: F401  # its tables belong to the metadata
-from retrieval.catalog import search_schema  # noqa: F401  # its tables are the schema's, too
+# Their tables belong to the metadata.
+from retrieval.catalog import schema_idempotency, schema_recurring, schema_searches, schema_votes  # noqa: F401
 from retrieval.catalog.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
