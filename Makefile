@@ -35,7 +35,7 @@ test: setup
 	$(VENV)/bin/python -m pytest -n auto
 
 slow: setup
-	$(VENV)/bin/python -m pytest -m slow --timeout 900
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile -m slow --timeout 900
 
 browser: setup
 	$(VENV)/bin/python -m pytest -m browser tests/browser

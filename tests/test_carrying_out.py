@@ -130,6 +130,7 @@ carrying_out.Worker(Home.open(Settings.from_environment()), "doomed").carry_out(
 """
 
 
+@pytest.mark.slow
 def test_the_job_of_a_worker_that_was_killed_is_given_to_another_and_up_in_the_end(
     bench: Workbench, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

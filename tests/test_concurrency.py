@@ -146,6 +146,7 @@ def test_an_ingest_fills_the_catalog_while_the_index_is_held_and_the_index_once_
     assert_healthy(cli, 10)
 
 
+@pytest.mark.slow
 def test_two_ingests_at_once_on_a_home_that_is_not_there_both_succeed(
     home: Path, cli: Cli, environ: Mapping[str, str], tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def test_a_job_is_cancelled_and_resumed(tandem: Cli) -> None:
     assert "is done; only what was cancelled" in tandem("jobs", "resume", job).err
 
 
+@pytest.mark.slow
 def test_a_worker_waits_for_jobs_and_ends_when_it_is_told_to(tandem: Cli, tmp_path: Path, tiny_model: Path) -> None:
     command = [sys.executable, "-m", "service.cli", "worker"]
     home = tmp_path / "home"

@@ -313,6 +313,7 @@ def test_a_nightly_job_tells_its_command_which_job_it_is(bench: Workbench) -> No
         jobs.give_back(taken, seconds=-1)
 
 
+@pytest.mark.slow
 def test_killed_in_tuning_and_before_its_promotion_it_goes_on_to_a_promoted_model_once(
     tmp_path: Path, tiny_model: Path, tandem: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,6 +136,7 @@ def test_the_service_and_the_commands_beside_it_tell_the_same(place: Place, tmp_
     home.close()
 
 
+@pytest.mark.slow
 def test_an_empty_home_is_served_and_filled_over_http_by_twenty_at_once(place: Place) -> None:
     with served(place) as service, ThreadPoolExecutor(20) as pool:
         assert service.get("/healthz")["status"] == "ok"
@@ -156,6 +157,7 @@ def test_an_empty_home_is_served_and_filled_over_http_by_twenty_at_once(place: P
     assert seconds < 3
 
 
+@pytest.mark.slow
 def test_the_longest_link_and_too_large_a_body_are_answered(place: Place) -> None:
     with served(place) as service:
         service.post("/v1/documents", {"documents": [{"id": "dog", "text": "犬"}]})
@@ -191,6 +193,7 @@ def test_serving_on_ipv6_loopback_answers_there(place: Place) -> None:
         assert service.get("/healthz")["status"] == "ok"
 
 
+@pytest.mark.slow
 def test_where_others_can_reach_it_a_key_is_needed(place: Place) -> None:
     key = place.json("keys", "create", "reader", "--scope", "read")["key"]
     with served(place, "--host", "0.0.0.0") as service:
@@ -213,6 +216,7 @@ def test_where_others_can_reach_it_a_key_is_needed(place: Place) -> None:
         assert key not in service.stop(signal.SIGTERM)[2]
 
 
+@pytest.mark.slow
 def test_a_worker_beside_the_service_does_jobs_is_begun_again_and_ends_with_it(place: Place) -> None:
     with served(place, "--with-worker") as service:
         service.post("/v1/documents", {"documents": [{"id": "a", "text": "A bear."}]})

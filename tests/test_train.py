@@ -121,6 +121,7 @@ def test_more_documents_than_a_model_can_remember_are_refused(
         trained(bench, begun(bench))
 
 
+@pytest.mark.slow
 def test_a_version_that_was_deleted_before_the_training_went_on_is_added_again(
     bench: Workbench, tuner: Tuner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_version_that_was_deleted_before_the_training_went_on_is_added_again(
     assert trained(bench, run).verdict == "better"
 
 
+@pytest.mark.slow
 def test_the_number_of_models_tried_on_these_judgments_is_told(bench: Workbench, tuner: Tuner) -> None:
     first = trained(bench, begun(bench))
     assert (first.tried, trained(bench, begun(bench)).tried) == (1, 1)  # the same model again
@@ -184,6 +186,7 @@ def test_no_pair_of_a_document_that_judges_is_trained_on(bench: Workbench, tuner
     assert run.decided("split")["left_out"] == {"of a document that test queries want": 1}
 
 
+@pytest.mark.slow
 def test_the_same_pairs_and_seed_give_the_same_set_whatever_was_trained_before(bench: Workbench, tuner: Tuner) -> None:
     hashes = set()
     for _ in range(2):
@@ -194,6 +197,7 @@ def test_the_same_pairs_and_seed_give_the_same_set_whatever_was_trained_before(b
     assert len(versions(bench)) == 2  # the base, and the one version that both trainings are
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "step",
     [
