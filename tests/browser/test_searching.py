@@ -48,3 +48,17 @@ def test_the_page_works_without_its_script(page: Page, chromium: Browser) -> Non
     plain.get_by_role("button", name="Search").click()
     assert plain.locator("#results .hits > li").count() > 0
     plain.context.close()
+
+
+def test_what_is_being_typed_is_completed_by_keys(page: Page) -> None:
+    page.goto("/")
+    page.locator("#q").press_sequentially("of pup")
+    options = page.locator("#suggestions [role=option]")
+    options.first.wait_for()
+    page.keyboard.press("ArrowDown")
+    chosen = page.locator("#suggestions [aria-selected=true]")
+    assert chosen.count() == 1
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.getElementById('q').value === 'Of puppies'")
+    assert page.locator("#suggestions").is_hidden()
+    page.wait_for_selector("#results .hits")
