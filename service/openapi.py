@@ -4,9 +4,13 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from service.api.described import WHEN
 from service.problems import MEDIA_TYPE
 
 PROBLEMS = ("/ProblemBody", "/DocumentsProblem")
+_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+_OF_BODIES = {str(code): {"description": WHEN[code], "content": _PROBLEM} for code in (408, 413, 415)}
+"""What any request with a body may be answered before it is looked at."""
 
 
 def describe_problems(app: FastAPI) -> None:
@@ -18,7 +22,8 @@ def describe_problems(app: FastAPI) -> None:
             description = derived()
             for operations in description["paths"].values():
                 for operation in operations.values():
-                    operation["responses"] = _described(operation["responses"])
+                    of_bodies = _OF_BODIES if "requestBody" in operation else {}
+                    operation["responses"] = _described(of_bodies | operation["responses"])
         return derived()
 
     app.openapi = openapi  # type: ignore[method-assign]  # how FastAPI documents extending the description

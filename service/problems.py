@@ -41,6 +41,8 @@ STATUSES: tuple[tuple[type[TandemError], HTTPStatus], ...] = (
     (ModelError, HTTPStatus.SERVICE_UNAVAILABLE),
     (CatalogError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+UNREADABLE = "There was an error parsing the body"
+"""What FastAPI says of any body that it cannot read."""
 SILENT = "Something failed that should not have; the service's log says what."
 
 
@@ -101,6 +103,8 @@ def _fault(fault: Mapping[str, Any]) -> str:
         return f"this is not JSON, from character {fault['loc'][-1]} on ({fault['ctx']['error']})"
     if fault["type"] == "model_attributes_type":
         return "send a JSON object, with the header Content-Type: application/json"
+    if fault["type"] == "too_long" and isinstance(fault.get("input"), str):  # which the library calls items
+        return f"it has {fault['ctx']['actual_length']} characters; at most {fault['ctx']['max_length']} are allowed"
     return str(fault["msg"]).removeprefix("Value error, ")
 
 
@@ -117,6 +121,8 @@ def _explained(request: Request, error: HTTPException) -> str:
         return f"There is no {asked}; /docs describes what there is."
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return f"{asked} is not possible; /docs describes what is."
+    if error.detail == UNREADABLE:
+        return "The body is not JSON in UTF-8, or nests too deep, or holds a number of thousands of digits."
     return str(error.detail)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from indexer.sources.base import Item, Problem, SourceOptions
 from indexer.sources.fields import web_address
+from indexer.sources.markup_bounds import bounded
 from indexer.sources.records import Records, is_storable, paragraphs, storable
 from indexer.sources.texts import blocks_and_links, without_tags
 from retrieval.errors import ParseError, Skipped
@@ -41,12 +42,16 @@ def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document | Pr
 
 def _parsed(data: bytes, item: Item) -> dict[str, Any]:
     import feedparser  # type: ignore[import-untyped] # it ships no types
+    from feedparser.encodings import convert_to_utf8  # type: ignore[import-untyped]
 
     base = {"content-location": item.locator} if item.locator.startswith(("http://", "https://")) else {}
     try:
+        text = convert_to_utf8({}, data, {}).decode("utf-8", "replace")  # as the parser does: encodings can hide tags
         # As a stream: feedparser takes plain bytes for a file name and a string for a URL. What it would sanitize
         # becomes text here anyway.
-        parsed: dict[str, Any] = feedparser.parse(io.BytesIO(data), response_headers=base, sanitize_html=False)
+        parsed: dict[str, Any] = feedparser.parse(
+            io.BytesIO(bounded(text).encode()), response_headers=base, sanitize_html=False
+        )
     except Exception as error:  # the library meets hostile XML with whatever its parts raise
         raise ParseError(f"{item.key} is not a feed that can be read ({type(error).__name__}: {error}).") from None
     return parsed

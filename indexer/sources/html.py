@@ -10,6 +10,7 @@ from indexer.sources.html_blocks import blocks_of, parsed_html
 from indexer.sources.html_main import main_blocks
 from indexer.sources.html_meta import PageMeta, page_meta
 from indexer.sources.markdown import titled
+from indexer.sources.markup_bounds import bounded
 from indexer.sources.prose import RichBlock, links_of
 from retrieval.errors import Skipped
 from retrieval.types import Block, BlockKind, Document, Link
@@ -27,7 +28,7 @@ def parse(data: bytes, item: Item, options: SourceOptions) -> list[Document]:
     Where the item's key is a URL, links are absolute and only those to the same host are kept. Raises Skipped for
     binary data and for a page without text.
     """
-    text = _text_of(data)
+    text = bounded(_text_of(data))
     root = parsed_html(text)
     is_page = _PAGE.search(text[:_PREAMBLE]) is not None
     meta = page_meta(root) if root is not None and is_page else PageMeta()

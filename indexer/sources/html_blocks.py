@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from indexer.sources.markup_bounds import bounded
 from indexer.sources.prose import RichBlock, TextBuilder
 from retrieval.types import Block, BlockKind
 
@@ -38,7 +39,7 @@ def parsed_html(text: str) -> Any:
 
 def fragment_blocks(text: str) -> list[RichBlock]:
     """Return the blocks of a piece of HTML, which may be cut anywhere."""
-    root = parsed_html(f"<div>{text}</div>")
+    root = parsed_html(f"<div>{bounded(text)}</div>")
     return [] if root is None else blocks_of(root)
 
 

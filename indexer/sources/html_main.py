@@ -15,6 +15,8 @@ _MAIN = (
 )
 _SUBSTANTIAL = 200
 _LARGEST_EXTRACTED = 2_000_000
+_MOST_ELEMENTS = 50_000
+"""Of a page that is looked through for its content: that takes more than linear time."""
 _AROUND = ("nav", "footer", "aside", "header", "form")
 _AROUND_ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "complementary"})
 _CHROME = re.compile(
@@ -33,7 +35,8 @@ def main_blocks(root: Any, source: str) -> list[RichBlock]:
         return blocks_of(_without_chrome(marked))
     body = next(root.iter("body"), root)
     stripped = blocks_of(_without_chrome(body, inside=False))
-    found = _extracted(source) if len(source) <= _LARGEST_EXTRACTED else []
+    is_small = len(source) <= _LARGEST_EXTRACTED and sum(1 for _ in root.iter()) <= _MOST_ELEMENTS
+    found = _extracted(source) if is_small else []
     # Extraction that loses most of a page (code, tables) is worth less than a page with some of its frame.
     return found if _length(found) > max(_SUBSTANTIAL, 0.5 * _length(stripped)) else stripped or blocks_of(body)
 

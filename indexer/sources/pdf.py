@@ -22,7 +22,10 @@ _MARGIN_LINES = 2
 """Lines at either edge of a page among which running heads are sought."""
 
 _SENTENCE_END = re.compile(r"[.!?:;…][\"'”’)\]]*$")
-_HYPHEN = re.compile(r"(?P<head>[^\W\d_]+)[-\u00ad]$")
+_HYPHEN = re.compile(r"(?<![^\W\d_])(?P<head>[^\W\d_]++)[-\u00ad]$")
+_COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]++-[^\W\d_]++")
+"""Both begin where a word begins, and give none of it back: a file may hold a word of a million letters."""
+_LONGEST_HEAD = 100
 _POOR_TITLE = re.compile(r"(?i)untitled|microsoft word|.*\.(docx?|tex|dvi|indd|pdf|rtf|odt)|\W*")
 
 
@@ -123,23 +126,28 @@ def _paragraphs(lines: list[str]) -> list[str]:
     """Join lines into paragraphs: these end at a blank line, or where a sentence ends well before the margin."""
     lengths = sorted(len(line) for line in lines if line)
     full = lengths[int(len(lengths) * 0.8)] if lengths else 0
-    known = Counter(re.findall(r"[^\W\d_]+-[^\W\d_]+", " ".join(lines).lower()))
+    known = Counter(_COMPOUND.findall(" ".join(lines).lower()))
     paragraphs: list[str] = []
-    current = ""
+    current: list[str] = []
     for line in lines:
         if line:
-            current = _joined(current, line, known)
+            current = _with_line(current, line, known)
         if current and (not line or (_SENTENCE_END.search(line) and len(line) < 0.7 * full)):
-            paragraphs.append(current)
-            current = ""
-    return [*paragraphs, current] if current else paragraphs
+            paragraphs.append("".join(current))
+            current = []
+    return [*paragraphs, "".join(current)] if current else paragraphs
 
 
-def _joined(text: str, line: str, known: Counter[str]) -> str:
-    """Put a line behind a text, healing a word cut at the line's end unless it is written with a hyphen elsewhere."""
-    cut = _HYPHEN.search(text)
+def _with_line(parts: list[str], line: str, known: Counter[str]) -> list[str]:
+    """Put a line behind parts, healing a word cut at the line's end unless it is written with a hyphen elsewhere."""
+    if not parts:
+        return [line]
+    cut = _HYPHEN.search("".join(parts[-3:])[-_LONGEST_HEAD:])  # the word may have been cut more than once
     if not cut or not line[0].islower():
-        return f"{text} {line}" if text else line
+        parts += [" ", line]
+        return parts
     tail = re.match(r"[^\W\d_]+", line)
     hyphenated = f"{cut['head']}-{tail[0] if tail else ''}".lower()
-    return text + line if known[hyphenated] else text[:-1] + line
+    parts[-1] = parts[-1] if known[hyphenated] else parts[-1][:-1]
+    parts.append(line)
+    return parts
