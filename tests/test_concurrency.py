@@ -140,7 +140,7 @@ def test_an_ingest_fills_the_catalog_while_the_index_is_held_and_the_index_once_
             time.sleep(0.05)
         assert len(documents(filled)) == 10
         assert ingest.poll() is None
-        assert os.getpriority(os.PRIO_PROCESS, ingest.pid) == NICE  # who serves needs the processor more
+        assert os.getpriority(os.PRIO_PROCESS, ingest.pid) >= NICE  # who serves needs the processor more
         holder.kill()
         assert HELD_BY in finished(ingest)
     assert_healthy(cli, 10)

@@ -119,7 +119,7 @@ def test_invented_field_names_create_no_indexes_and_real_ones_only_so_many(
         assert store.count(AnyOf(f"invented {field}", ("x",))) == 0
     store.close()
     again = EdgeStore(tmp_path / "default")
-    assert again._indexed == {PRESENT, *(equality_field(f"f{i}") for i in range(3))}
+    assert set(again.indexed_fields) == {PRESENT, *(equality_field(f"f{i}") for i in range(3))}
     again.close()
 
 
