@@ -7,7 +7,7 @@ A flush stops the whole process for as long as the disk takes (see docs/architec
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 
 from indexer.candidates import wanted_vectors
@@ -16,7 +16,7 @@ from indexer.identity import identity, new_identity
 from indexer.moments import record_moments
 from indexer.pace import AT_ONCE
 from indexer.points import fill, points, recipe
-from retrieval.catalog import Catalog, Change, Collection, Operation
+from retrieval.catalog import Catalog, Change, Collection
 from retrieval.settings import Settings
 from retrieval.stores import open_store, remove_store
 from retrieval.stores.base import Store
@@ -54,6 +54,8 @@ class IndexOwner:
         self.store = store
         self.carrier = Carrier(catalog, collection, store, ledger or CatalogLedger(catalog, collection))
         self.pace = AT_ONCE
+        self.touched: set[int] | None = None
+        """Chunks written since the index began to be made anew beside; None while it is not."""
         self._cursor = cursor
         self._unflushed: list[int] = []
         self._is_measured = False  # of what another process left, nothing is known yet
@@ -113,9 +115,13 @@ class IndexOwner:
         """Flush what was done without, then mark and record it; nothing happens when there was nothing."""
         if self._unflushed or self.carrier.is_ahead:
             self.store.flush()
-            self.catalog.changes.mark_indexed(self.collection, self._unflushed)
-            self._unflushed = []
-            self.carrier.record()
+            self.record_flushed()
+
+    def record_flushed(self) -> None:
+        """Mark and record what was done without a flush: the store has flushed since."""
+        self.catalog.changes.mark_indexed(self.collection, self._unflushed)
+        self._unflushed = []
+        self.carrier.record()
 
     def _next(self) -> list[Change]:
         if self._cursor is None:
@@ -123,16 +129,10 @@ class IndexOwner:
         return self.catalog.changes.since(self.collection, self._cursor, self.pace.changes)
 
     def _apply(self, changes: Sequence[Change], *, flush: bool) -> None:
-        last = {change.chunk_id: change.operation for change in changes}
-        wanted = [key for key, operation in last.items() if operation is Operation.UPSERT]
-        present = self.catalog.chunks.stored(self.collection, wanted)
-        gone = set(last) - {chunk.id for chunk in present}  # an upsert whose chunk was deleted since is a deletion
-        made = points(self.catalog, recipe(self.catalog, self.collection, self.store), present)
-        for ids in self.pace.steps(sorted(gone)):
-            self.store.delete(ids)
-        for step in self.pace.steps(made):
-            self.store.upsert(step)
-        self.carrier.note_missing(made)
+        chunks = {change.chunk_id for change in changes}
+        if self.touched is not None:
+            self.touched |= chunks
+        self.bring(chunks, self.store, self.carrier)
         self._unflushed.extend(change.seq for change in changes)
         if flush:
             self.flush()
@@ -140,6 +140,16 @@ class IndexOwner:
             self.catalog.changes.mark_applied(self.collection, [change.seq for change in changes])
         if self._cursor is not None:
             self._cursor = changes[-1].seq
+
+    def bring(self, chunks: Set[int], store: Store, carrier: Carrier) -> None:
+        """Make the points of these chunks in a store what the catalog says: those whose chunk is gone are deleted."""
+        present = self.catalog.chunks.stored(self.collection, chunks)
+        made = points(self.catalog, recipe(self.catalog, self.collection, store), present)
+        for gone in self.pace.steps(sorted(chunks - {chunk.id for chunk in present})):
+            store.delete(gone)
+        for step in self.pace.steps(made):
+            store.upsert(step)
+        carrier.note_missing(made)
 
     def _settle_length(self, tolerated_drift: float) -> None:
         """Weigh every chunk again when the mean chunk length has drifted from the one the index was weighed with."""
@@ -174,15 +184,23 @@ class IndexOwner:
         total = (self.catalog.collections.setting(self.collection, "uncompacted") or 0) + applied
         self.catalog.collections.put_setting(self.collection, "uncompacted", total)
 
-    def compact_if_due(self) -> bool:
-        """Build the approximate index when enough has changed; it blocks the whole process, so never while serving."""
+    def is_compaction_due(self) -> bool:
+        """Whether enough has changed since the approximate index was built."""
         points_held = self.store.count()
         uncompacted = self.catalog.collections.setting(self.collection, "uncompacted") or 0
-        if points_held < COMPACT_FROM_POINTS or uncompacted < COMPACT_SHARE * points_held:
+        return points_held >= COMPACT_FROM_POINTS and uncompacted >= COMPACT_SHARE * points_held
+
+    def compact_if_due(self) -> bool:
+        """Build the approximate index when enough has changed; it blocks the whole process, so never while serving."""
+        if not self.is_compaction_due():
             return False
         self.store.compact()
-        self.catalog.collections.put_setting(self.collection, "uncompacted", 0)
+        self.record_compacted()
         return True
+
+    def record_compacted(self, since: int = 0) -> None:
+        """Record that the approximate index was built, and how many points have changed since."""
+        self.catalog.collections.put_setting(self.collection, "uncompacted", since)
 
 
 @contextmanager

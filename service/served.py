@@ -23,6 +23,7 @@ from retrieval.stores.base import FacetCount
 from retrieval.types import JsonValue
 from service.other_models import OtherModels
 from service.postponed import Postponed
+from service.renewing import Renewing
 
 CARRY_S = 0.3
 """For how long a poll brings a candidate's vectors into the index, before it looks after other things."""
@@ -32,6 +33,8 @@ FLUSH = 5.0, 30.0
 """A flush holds searches up for as long as the disk takes: after changes have paused for so long, or at the latest."""
 MEASURE = 3.0, 60.0
 """The same for what takes the processor for a second at 20,000 chunks: the moments, and a mean length that drifts."""
+SMALL = 500
+"""Chunks of which that takes so little that it is done after every change."""
 QUICK_S, SHARE_OF_TIME = 0.02, 0.05
 """Statistics that are read as quickly are read after every change, others take this share of the time at most."""
 RETRY_S = 10.0
@@ -63,6 +66,7 @@ class Served:
         self._retry_at = 0.0
         self._flush, self._measure = Postponed(*FLUSH), Postponed(*MEASURE)
         self._is_stale, self._refresh_at = True, 0.0
+        self._is_carrying = False
         check_analyzer(home.catalog, collection)
         if collection.config.model:
             home.encoder_soon(collection)  # loads while the index opens
@@ -71,6 +75,7 @@ class Served:
             self._owner.store.announce(address)
             self._searcher = self._new_searcher(collection)
             self._others = OtherModels(home, self._owner)
+            self._renewing = Renewing(home, self._owner, self._turn)
             self._hold_vectors()
             self._seen = home.catalog.changes.last_seq(collection)
             self._owner.apply_pending(self._continue, carry=False)
@@ -108,17 +113,25 @@ class Served:
             if self._home.catalog.changes.last_seq(self.collection) == self._seen:
                 return
             try:
-                self._apply(more_to_come=True)
+                self._apply(more_to_come=not self._is_small)
             finally:
                 self._refresh()  # inside the turn: whoever waited for it sees what was applied
+
+    @property
+    def _is_small(self) -> bool:
+        terms = self._searcher.statistics().terms
+        return terms is None or terms.points <= SMALL
 
     def _apply(self, *, more_to_come: bool) -> None:
         newest = self._home.catalog.changes.last_seq(self.collection)
         self._flush.note()
         self._measure.note()
+        self._renewing.note_change()
         self._is_stale = True
         self._owner.apply_pending(self._continue, more_to_come=more_to_come, carry=False, flush=False)
         self._seen = newest
+        if not more_to_come:
+            self._measure.done()
 
     def _refresh(self) -> None:
         """Read the statistics anew, unless that was done a moment ago and takes long."""
@@ -138,7 +151,6 @@ class Served:
                 return
             if self._measure.is_due():
                 self._apply(more_to_come=False)
-                self._measure.done()
             self._refresh()
             if self._flush.is_due():
                 self._owner.flush()
@@ -152,9 +164,22 @@ class Served:
         until = time.monotonic() + CARRY_S
         while time.monotonic() < until and not self._stopping.is_set():
             with self._turn:
-                if not self._is_open or self._owner.carry_some(CARRY_CHUNKS, flush=False) is None:
+                put = self._owner.carry_some(CARRY_CHUNKS, flush=False) if self._is_open else None
+                self._is_carrying = put is not None
+                if not self._is_carrying:
                     return
+                self._renewing.give_up()  # whoever promotes waits for the vectors
                 self._flush.note()
+
+    @property
+    def is_renewing(self) -> bool:
+        """Whether another process makes the index anew."""
+        return self._renewing.is_at_work
+
+    def renew(self, *, alone: bool) -> None:
+        """Have the index made anew if it was asked for or is due, and go over to it; begin only when `alone`."""
+        if self._is_open:
+            self._renewing.step(may_begin=alone and not self._is_carrying)
 
     def follow(self, collection: Collection) -> bool:
         """Take over a config that has changed, and tell whether searches are as the collection's config says.
@@ -198,6 +223,7 @@ class Served:
         return encoder if self._owner.carrier.state(encoder.passage_fingerprint).is_put else None
 
     def _take_over(self, collection: Collection, encoder: OnnxEncoder | None = None) -> None:
+        self._renewing.give_up()
         recipe(self._home.catalog, collection, self._owner.store)  # room for the new model's vectors
         searcher = self._new_searcher(collection, encoder)
         if encoder is not None:
@@ -223,6 +249,7 @@ class Served:
             if self._is_open:
                 self._is_open = False
                 with self._closing:
+                    self._renewing.give_up()
                     self._owner.flush()
 
     def _new_searcher(self, collection: Collection, encoder: OnnxEncoder | None = None) -> Searcher:

@@ -225,6 +225,7 @@ class Serving:
             served.apply()
             served.carry()
             served.settle()
+            served.renew(alone=not any(other.is_renewing for other in list(self._served.values())))
         except Stopping:
             raise
         except TandemError as error:

@@ -170,6 +170,7 @@ def test_statistics_that_take_long_are_read_now_and_then_and_not_forgotten(
 
 def test_moments_are_taken_when_changes_pause(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "MEASURE", NEVER)
+    monkeypatch.setattr(served, "SMALL", 0)
     commit(home, "a goat", "a horse", "a river")
     open_ = serve(home)
     collection = home.catalog.collections.get("default")

@@ -220,14 +220,17 @@ def test_where_others_can_reach_it_a_key_is_needed(place: Place) -> None:
 def test_a_worker_beside_the_service_does_jobs_is_begun_again_and_ends_with_it(place: Place) -> None:
     with served(place, "--with-worker") as service:
         service.post("/v1/documents", {"documents": [{"id": "a", "text": "A bear."}]})
-        for _ in range(2):
-            job = service.post("/v1/jobs", {"kind": "audit"})["id"]
+        for kind in ("audit", "reindex"):  # the service's own index: it makes that anew itself
+            job = service.post("/v1/jobs", {"kind": kind})["id"]
             deadline = time.monotonic() + 30
             while (found := service.get(f"/v1/jobs/{job}"))["state"] != "done":
                 assert time.monotonic() < deadline, found
                 time.sleep(0.1)
             worker = int(found["worker"].rpartition(":")[2])
             os.kill(worker, signal.SIGKILL)
+        assert found["result"] == {"chunks": 1, "embedded": 0}
+        assert service.get("/v1/search?q=bear")["hits"][0]["document"]["id"] == "a"
+        assert len(list((place.home / "index" / "default").glob("generation-*"))) == 1
         code, _, said = service.stop(signal.SIGTERM)
         assert code == 0
         assert "beginning another" in said

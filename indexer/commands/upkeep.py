@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from indexer.apply import open_emptied_index, open_index
+from indexer.apply import open_index
 from indexer.audit import audit as run_audit
 from indexer.auditing import audited_documents
 from indexer.doctor import Diagnosis, examine
 from indexer.doctor import repair as run_repair
 from indexer.pipeline import Pipeline
-from indexer.reindex import embed_missing, reanalyze
+from indexer.reindex import embed_missing
+from indexer.reindexing import reindexed
 from retrieval.catalog import Collection
 from retrieval.catalog.database import Database
 from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, note, opened, print_json, print_line
@@ -128,16 +129,13 @@ def reindex(
     collection: CollectionOption = DEFAULT,
     as_json: JsonOption = False,
 ) -> None:
-    """Throw the index away and make it again from the catalog, without parsing a source."""
+    """Throw the index away and make it again from the catalog, without parsing a source.
+
+    While a service runs, it has that done in a process of its own, and answers searches meanwhile.
+    """
     with opened(context, home) as opened_home:
         opened_home.catalog.collections.get(collection)
-        target, encoder = opened_home.prepared(collection)
-        pipeline = Pipeline.of(opened_home.catalog, target, encoder)
-        with open_emptied_index(opened_home.settings, opened_home.catalog, target) as owner:
-            reanalyze(opened_home.catalog, target)
-            embedded = embed_missing(pipeline)
-            chunks = owner.rebuild(lambda done, left: note(f"{done} of {done + left} chunks indexed"))
-            owner.compact_if_due()
+        chunks, embedded = reindexed(opened_home, collection, note)
     if as_json:
         print_json({"chunks": chunks, "embedded": embedded})
     else:
