@@ -294,13 +294,13 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.Monke
 
 
 @pytest.fixture(scope="module")
-def address(client: TestClient) -> Iterator[tuple[str, int]]:
+def address(client: TestClient, serving: Serving) -> Iterator[tuple[str, int]]:
     """Where the application answers over a real connection, as `tandem serve` has it, but for its patience."""
     listener = socket.create_server(("127.0.0.1", 0))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(server_module, "HEAD_WITHIN_S", 0.4)
         patched.setattr(limits, "MAX_PAUSE_S", 0.4)
-        server = uvicorn.Server(config_of(client.app))
+        server = uvicorn.Server(config_of(create_app(serving)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield listener.getsockname()
