@@ -24,7 +24,8 @@ AT_ONCE = 500
 GATHER_S = 0.5
 """A batch is written so long after its first search came."""
 CLEAN_S = 3_600.0
-STOP_WITHIN_S = 10.0
+STOP_WITHIN_S = 3.0
+"""Within the 10 s in which a service ends, its indexes have to be flushed as well (see ending.py)."""
 
 
 class SearchLog:
