@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from indexer.apply import open_emptied_index
+from indexer.pace import give_way
 from indexer.pipeline import Pipeline
 from indexer.reindex import embed_missing, reanalyze
 from indexer.renewal_requests import ask, read_requests
@@ -35,6 +36,7 @@ def reindexed(home: Home, name: str, tell: Tell) -> tuple[int, int]:
             return _reindexed_here(home, pipeline, tell)
         if not owner.address:
             raise
+        give_way()
         reanalyze(home.catalog, collection)
         embedded = embed_missing(pipeline)
         tell(f"{owner} has the index made anew in a process of its own; searches go on.")

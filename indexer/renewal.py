@@ -103,8 +103,9 @@ class Renewal:
         if self._made is not None:
             with suppress(StoreError):
                 self._made.store.close()
-        if current_generation(self._folder) != self._generation:
-            remove_generation(self._folder, self._generation)
+        with suppress(StoreError):  # which one is current cannot be told: then nothing is deleted
+            if current_generation(self._folder) != self._generation:
+                remove_generation(self._folder, self._generation)
 
     def _opened(self) -> _Made:
         if self._made is None:
