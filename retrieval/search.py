@@ -1,10 +1,14 @@
 """Searcher: a query in, hits out. Both legs in one pass, each leg's passages aggregated to documents, then fused."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from threading import Lock
+from typing import Any
+
+from numpy.typing import NDArray
 
 from retrieval import fusion
 from retrieval.analysis import Analyzer
@@ -32,11 +36,12 @@ Titles = Callable[[Set[int]], Mapping[int, str]]
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What calibrates the legs, and how many chunks each document has."""
+    """What calibrates the legs, and how many chunks each document has; `digest` tells them from others."""
 
     terms: TermMoments | None
     vectors: Moments | None
     sizes: Sizes
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,4 +248,15 @@ class Searcher:
         catalog, collection = self._catalog, self.collection
         version = collection.config.model
         vectors = catalog.moments.get(collection, catalog.models.get(version).passage_fingerprint) if version else None
-        return Statistics(catalog.moments.get_terms(collection), vectors, Sizes.of(catalog.chunks.sizes(collection)))
+        terms, sizes = catalog.moments.get_terms(collection), Sizes.of(catalog.chunks.sizes(collection))
+        arrays: list[NDArray[Any]] = [sizes.documents, sizes.passages]
+        arrays += [vectors.mean, vectors.covariance] if vectors else []
+        arrays += [terms.terms, terms.frequencies, terms.sums, terms.squares] if terms else []
+        return Statistics(terms, vectors, sizes, _digest(arrays))
+
+
+def _digest(arrays: Iterable[NDArray[Any]]) -> str:
+    digest = blake2b(digest_size=8)
+    for array in arrays:
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -66,6 +66,7 @@ class Served:
         self._retry_at = 0.0
         self._flush, self._measure = Postponed(*FLUSH), Postponed(*MEASURE)
         self._is_stale, self._refresh_at = True, 0.0
+        self._read_at = -1
         self._is_carrying = False
         check_analyzer(home.catalog, collection)
         if collection.config.model:
@@ -79,6 +80,7 @@ class Served:
             self._hold_vectors()
             self._seen = home.catalog.changes.last_seq(collection)
             self._owner.apply_pending(self._continue, carry=False)
+            self._read_at = self._seen
             self._owner.store.warm()
             self._searcher.statistics()
             self._owner.pace = BESIDE_SEARCHES
@@ -91,9 +93,12 @@ class Served:
 
     @property
     def state(self) -> list[JsonValue]:
-        """What searches depend on: the collection, its config, the last change that they see."""
-        collection = self.collection
-        return [collection.id, asdict(collection.config), self._seen]
+        """What searches depend on: the collection, its config, the last change that they see, and the statistics.
+
+        The last change that those know of is told too, as words that are suggested follow changes with them.
+        """
+        collection, digest = self.collection, self._searcher.statistics().digest
+        return [collection.id, asdict(collection.config), self._seen, self._read_at, digest]
 
     def search(self, query: Query) -> SearchResult:
         """Return the best hits; raises what `Searcher.search` raises, and StoreError once closed."""
@@ -141,6 +146,7 @@ class Served:
         self._is_stale = False
         self._searcher.refresh()
         self._others.refresh()
+        self._read_at = self._seen
         took = time.monotonic() - began
         self._refresh_at = began if took <= QUICK_S else began + took / SHARE_OF_TIME
 

@@ -184,9 +184,12 @@ def test_moments_are_taken_when_changes_pause(home: Home, monkeypatch: pytest.Mo
     open_.apply()
     open_.settle()
     assert measured() == 4
+    before = open_.state
+    assert open_.state == before
     open_._measure.calm_s = 0.0
     open_.settle()
     assert measured() == 5
+    assert open_.state != before  # by other moments, the same search scores otherwise
     open_.close()
 
 
