@@ -54,9 +54,9 @@ class Ranking:
         return chosen_step({step: values for step, values in self._place.ranked.items() if step > 0})
 
     def is_over(self, patience: int) -> bool:
-        """Tell whether as many evaluations have passed since the chosen one as patience allows."""
-        steps = [step for step in self.means if step > 0]
-        return bool(steps) and len(steps) - 1 - steps.index(self.chosen) >= patience
+        """Tell whether as many evaluations passed without a better one as patience allows."""
+        trained = [mean for step, mean in self.means.items() if step > 0]
+        return bool(trained) and len(trained) - 1 - trained.index(max(trained)) >= patience
 
     def worth_keeping(self, newest: int) -> list[int]:
         """Return the steps whose checkpoints are needed: the newest, and the chosen, which only ever moves on."""
