@@ -119,7 +119,7 @@ def make_plan(catalog: Catalog, collection: Collection, source: Source, pipeline
     present: set[str] = set()
     skipped: set[str] = set()
     unchanged = held = 0
-    is_complete = True
+    is_complete = source.lists_all
     for entry in _listed(source):
         if isinstance(entry, Problem):
             problems.append(entry)

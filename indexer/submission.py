@@ -38,6 +38,7 @@ class Submission:
     """A source whose items are submitted documents."""
 
     version: ClassVar[str] = "1"
+    lists_all: ClassVar[bool] = True
 
     def __init__(self, documents: Sequence[Submitted]) -> None:
         self._documents = {document.id: document for document in documents}

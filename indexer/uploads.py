@@ -86,6 +86,7 @@ class UploadSource:
     """A source whose items are files that were sent; `read_keys` are those that were parsed."""
 
     version: ClassVar[str] = f"upload-1/{FolderSource.version}"
+    lists_all: ClassVar[bool] = True
 
     def __init__(self, files: Sequence[Sent], options: SourceOptions, reader: Reader) -> None:
         """Raises UsageError for an unknown format."""

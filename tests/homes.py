@@ -79,6 +79,7 @@ class Pages:
     unreadable: Mapping[str, TandemError] = field(default_factory=dict)
     parsed: list[str] = field(default_factory=list)
     version: ClassVar[str] = "1"
+    lists_all: ClassVar[bool] = True
 
     @classmethod
     def of(cls, *documents: Document, root: str = "/pages") -> "Pages":

@@ -120,6 +120,18 @@ def test_prune_touches_only_its_own_source(bench: Workbench) -> None:
     assert bench.ids() == ["b.md"]
 
 
+def test_prune_of_one_file_leaves_the_others_of_its_folder(bench: Workbench, tmp_path: Path) -> None:
+    posts = tmp_path / "posts"
+    posts.mkdir()
+    (posts / "a.md").write_text("# Bread\n\nBread.")
+    (posts / "b.jsonl").write_text('{"_id": "1", "text": "Water."}\n{"_id": "2", "text": "Stone."}\n')
+    bench.ingest(*open_source(str(posts), SourceOptions()))
+    (posts / "b.jsonl").write_text('{"_id": "1", "text": "Water."}\n')
+    summary = bench.ingest(*open_source(str(posts / "b.jsonl"), SourceOptions()), prune=True)
+    assert (summary.deleted, summary.gone) == (1, 0)
+    assert bench.ids() == ["1", "a.md"]
+
+
 def test_a_document_that_failed_stops_no_other_and_is_told_again_next_time(bench: Workbench) -> None:
     source = three()
     source.content["b.md"] = ParseError("is not what it seems")

@@ -51,10 +51,12 @@ class Problem:
 class Source(Protocol):
     """A folder, a file, a site or some Python packages.
 
-    `version` changes when a parser improves, so that an unchanged item is parsed again.
+    `version` changes when a parser improves, so that an unchanged item is parsed again. `lists_all` is False where the
+    listing is a part of what `root` names: what it lacks is not gone.
     """
 
     version: ClassVar[str]
+    lists_all: ClassVar[bool]
 
     @property
     def root(self) -> str:

@@ -23,6 +23,7 @@ class FolderSource:
     """Every file below a folder that a parser reads; --format reads the extensions that mean nothing by themselves."""
 
     version: ClassVar[str] = "files-1"
+    lists_all: ClassVar[bool] = True
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         """Take an absolute folder; nothing is read yet. Raises UsageError for an unknown format."""
@@ -71,6 +72,8 @@ class FolderSource:
 
 class FileSource(FolderSource):
     """One file given by name. Its root is the folder it lies in, so that it is the same document ingested with that."""
+
+    lists_all: ClassVar[bool] = False
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         """Take an absolute path; --format overrides what its extension means."""

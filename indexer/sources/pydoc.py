@@ -30,6 +30,7 @@ class PydocSource:
     """One package; its items are its public modules, and a document's id is its public dotted name."""
 
     version: ClassVar[str] = "pydoc-1"
+    lists_all: ClassVar[bool] = True
 
     def __init__(self, package: str, options: SourceOptions) -> None:
         """Remember the package; it is imported when it is first listed."""

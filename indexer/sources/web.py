@@ -49,6 +49,7 @@ class WebSource:
     """
 
     version: ClassVar[str] = "web-1"
+    lists_all: ClassVar[bool] = True
 
     def __init__(self, url: str, options: SourceOptions, *, delay_s: float = 1.0, max_pages: int = 5000) -> None:
         """Check the URL; raises UsageError where it cannot be fetched at all. Nothing is fetched yet."""
