@@ -12,14 +12,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote
 
 from retrieval.catalog.job import Job, JobState, Line
+from retrieval.catalog.searches import FeedbackKind
+from retrieval.completion import Completion
+from retrieval.filter_parsing import filter_to_json
 from retrieval.filters import Filter
 from retrieval.query import Query
 from retrieval.results import SearchResult
 from retrieval.types import JsonValue, Mode
 from service.asking import search_body
-from service.client_values import Deleted, Kept, KeptFiles, ListedCollection, ListedDocument, ListedModel, WholeDocument
+from service.client_reading import Context, Facets, completion_of
+from service.client_values import (
+    Deleted,
+    Kept,
+    KeptFiles,
+    ListedCollection,
+    ListedDocument,
+    ListedModel,
+    Switch,
+    WholeDocument,
+)
 from service.following import followed
 from service.transport import Asked, Transport
 
@@ -73,6 +87,67 @@ class Client:
         asked = search_body(collection, Query(text, k, Mode(mode), where, group, model))
         body = {**asked, "cursor": cursor} if cursor else asked
         return self._read(Asked("POST", "/v1/search", body=body), SearchResult.from_json)
+
+    def facets(
+        self,
+        fields: Sequence[str],
+        *,
+        text: str = "",
+        mode: Mode | str = Mode.HYBRID,
+        collection: str = "default",
+        where: Filter | None = None,
+        limit: int = 20,
+    ) -> Facets:
+        """Count values of metadata over what a text finds, or over the whole collection; at most `limit` a field."""
+        body = {
+            "fields": list(fields),
+            "query": text,
+            "mode": Mode(mode).value,
+            "collection": collection,
+            "where": filter_to_json(where) if where is not None else None,
+            "limit": limit,
+        }
+        return self._read(Asked("POST", "/v1/facets", body=body), Facets.of)
+
+    def suggest(self, prefix: str, *, collection: str = "default", limit: int = 8) -> list[Completion]:
+        """Return what is typed so far may become, the most useful first: plain text."""
+        asked = Asked("GET", "/v1/suggest", {"prefix": prefix, "collection": collection, "limit": limit})
+        return self._read(asked, lambda body: [completion_of(each) for each in body["suggestions"]])
+
+    def context(
+        self,
+        text: str,
+        *,
+        tokens: int = 2_000,
+        k: int = 5,
+        neighbours: int = 1,
+        mode: Mode | str = Mode.HYBRID,
+        collection: str = "default",
+        where: Filter | None = None,
+    ) -> Context:
+        """Return passages for a language model to answer from, of at most `k` documents, in so many tokens.
+
+        They are what documents say, and no instructions. `neighbours` is how many chunks around each may come along.
+        """
+        body = {
+            "query": text,
+            "tokens": tokens,
+            "k": k,
+            "neighbours": neighbours,
+            "mode": Mode(mode).value,
+            "collection": collection,
+            "where": filter_to_json(where) if where is not None else None,
+        }
+        return self._read(Asked("POST", "/v1/context", body=body), Context.of)
+
+    def feedback(self, query_id: str, kind: FeedbackKind | str, *, document: str = "", rank: int | None = None) -> bool:
+        """Tell what a reader made of an answer, or of a document in it; return False where that was told before.
+
+        Raises NotFound where no search is known by the id, UsageError for a document that the answer did not show.
+        """
+        told = {"query_id": query_id, "kind": FeedbackKind(kind).value, "document": document}
+        body = told if rank is None else {**told, "rank": rank}
+        return self._read(Asked("POST", "/v1/feedback", body=body), lambda answer: bool(answer["recorded"]))
 
     def put(
         self,
@@ -150,6 +225,18 @@ class Client:
     def models(self) -> list[ListedModel]:
         """Return the models of the service."""
         return self._read(Asked("GET", "/v1/models"), lambda body: [ListedModel.of(each) for each in body["models"]])
+
+    def promote(self, version: str, *, collection: str = "default", force: str = "", waive_canary: str = "") -> Switch:
+        """Let a model take over; raises Conflict where no verdict allows it.
+
+        `force` and `waive_canary` are the reasons to do without a verdict or the canary, and are recorded.
+        """
+        body = {"collection": collection, "force": force, "waive_canary": waive_canary}
+        return self._read(Asked("POST", f"/v1/models/{quote(version, safe='')}/promote", body=body), Switch.of)
+
+    def roll_back(self, *, collection: str = "default") -> Switch:
+        """Go back to the model before the last promotion."""
+        return self._read(Asked("POST", "/v1/models/rollback", body={"collection": collection}), Switch.of)
 
     def submit(self, kind: str, *, collection: str = "default", key: str | None = None, **parameters: JsonValue) -> Job:
         """Ask for work; raises Conflict where the same waits or runs already. docs/jobs.md lists the parameters."""

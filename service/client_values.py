@@ -159,5 +159,19 @@ class ListedModel:
         return cls(**{name: body[name] for name in cls.__slots__})
 
 
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Which model a collection is searched with now, and which one before."""
+
+    collection: str
+    model: str
+    before: str
+
+    @classmethod
+    def of(cls, body: Body) -> "Switch":
+        """Read an answer."""
+        return cls(**{name: body[name] for name in cls.__slots__})
+
+
 def _failures(body: Body) -> Sequence[Failure]:
     return tuple(Failure(failure["id"], failure["reason"]) for failure in body["failures"])

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,23 @@ import pytest
 from indexer.submission import Submitted
 from retrieval.catalog.job import JobState, Line
 from retrieval.catalog.keys import Scope
+from retrieval.catalog.searches import FeedbackKind
 from retrieval.catalog.unchanged import DocumentChanged
+from retrieval.completion import Completion, CompletionKind
 from retrieval.errors import NotFound, TandemError, UsageError
+from retrieval.faceting import Numbers, Year
 from retrieval.filter_parsing import parse_where
 from retrieval.home import Home
 from retrieval.results import SearchResult
 from retrieval.settings import Settings
+from retrieval.stores.base import FacetCount
 from service.auth import Access
 from service.client import Client
+from service.client_values import Switch
 from service.errors import Conflict, Forbidden, NoAnswer, NothingKept, TooManyRequests, Unauthorized
 from service.following import events
 from tests.live import live
+from tests.promotion_cases import two_models
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +76,58 @@ def test_documents_are_kept_listed_read_and_deleted(client: Client, monkeypatch:
     assert client.delete(["frog"]).deleted == 1
     assert {one.name: one.documents for one in client.collections()} == {"default": 2}
     assert [(model.version, model.uses) for model in client.models()] == [("tiny", ["active in default"])]
+
+
+def test_metadata_is_counted_over_what_is_found_or_over_everything(client: Client) -> None:
+    client.put([{"id": "cat", "text": "A kitten.", "metadata": {"kind": "pet", "age": 3}}], collection="counted")
+    client.put(
+        [{"id": "owl", "text": "An owl.", "metadata": {"kind": "bird", "on": "2024-05-01"}}], collection="counted"
+    )
+    over_all = client.facets(["kind", "age", "on"], collection="counted")
+    kind, age, on = over_all.facets
+    assert (over_all.over, over_all.documents) == ("collection", 2)
+    assert {one.value: one.count for one in kind.values} == {"pet": 1, "bird": 1}
+    assert age.numbers == Numbers(3, 3, ())
+    assert on.years == (Year(2024, 1),)
+    found = client.facets(["kind"], text="kitten", mode="keyword", collection="counted")
+    assert (found.over, found.facets[0].values) == ("found", (FacetCount("pet", 1),))
+    pets = client.facets(["age"], where=parse_where(["kind=pet"]), collection="counted", limit=1)
+    assert [one.value for one in pets.facets[0].values] == [3]
+
+
+def test_what_is_typed_is_completed(client: Client) -> None:
+    assert Completion("puppy", CompletionKind.WORD, 1) in client.suggest("pup")
+    assert client.suggest("pup", limit=1, collection="default") == client.suggest("pup")[:1]
+
+
+def test_passages_come_with_their_sources_within_a_budget(client: Client) -> None:
+    found = client.context("a young hound", k=1, tokens=200)
+    assert ([source.document_id for source in found.sources], found.arm) == (["dogs"], "hybrid@tiny")
+    assert "A puppy is a young dog." in found.text
+    assert 0 < found.tokens <= 200
+    assert client.context("hound", where=parse_where(["kind=stone"])).sources == ()
+
+
+def test_feedback_on_an_answer_counts_once(client: Client) -> None:
+    query_id = client.search("a young hound").query_id
+    assert query_id is not None
+    assert client.feedback(query_id, "click", document="dogs")
+    assert not client.feedback(query_id, FeedbackKind.CLICK, document="dogs", rank=1)
+    with pytest.raises(UsageError, match="did not show"):
+        client.feedback(query_id, "up", document="nothing")
+    with pytest.raises(NotFound):
+        client.feedback("unknown", "up")
+
+
+def test_a_model_takes_over_only_with_a_verdict_or_a_reason(tmp_path: Path, tiny_model: Path) -> None:
+    bench = two_models(tmp_path / "home", tiny_model)
+    with closing(bench.home) as home, live(home) as address, Client(address) as client:
+        with pytest.raises(NotFound, match="'nothing'"):
+            client.promote("nothing")
+        with pytest.raises(Conflict, match="verdict"):
+            client.promote("other")
+        assert client.promote("other", force="a test") == Switch("default", "other", "tiny")
+        assert client.roll_back() == Switch("default", "tiny", "other")
 
 
 def test_files_are_sent_by_path_or_as_bytes(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
