@@ -1,4 +1,4 @@
-# The service, without torch: it runs exported models only.
+# The service, without torch: it runs exported models only. docs/docker.md says what the image weighs.
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
@@ -6,13 +6,19 @@ COPY retrieval retrieval
 COPY indexer indexer
 COPY trainer trainer
 COPY service service
-RUN python -m venv /opt/tandem && /opt/tandem/bin/pip install --no-cache-dir -c constraints.txt .
+# Neither pip nor tests nor compiled files travel on: what is imported is compiled below.
+RUN python -m venv --without-pip /opt/tandem \
+  && pip --python /opt/tandem/bin/python install --no-cache-dir --no-compile -c constraints.txt . \
+  && find /opt/tandem -depth -type d \( -name tests -o -name __pycache__ \) -exec rm -rf {} +
 
 FROM python:3.11-slim
-RUN useradd --create-home --uid 10001 tandem && mkdir /data && chown tandem /data
+RUN useradd --create-home --uid 10001 tandem && mkdir /data /var/cache/tandem && chown tandem /data /var/cache/tandem
 COPY --from=build /opt/tandem /opt/tandem
-ENV PATH=/opt/tandem/bin:$PATH TANDEM_HOME=/data PYTHONUNBUFFERED=1
+# The base image holds Python's library uncompiled, and nobody but root could write beside it: compiled files are kept apart.
+ENV PATH=/opt/tandem/bin:$PATH TANDEM_HOME=/data PYTHONUNBUFFERED=1 PYTHONPYCACHEPREFIX=/var/cache/tandem
 USER tandem
+RUN python -c "import service.app, service.mcp, service.server, service.serving, service.web, indexer.apply" \
+  && python -c "import onnxruntime, qdrant_client, qdrant_edge, tokenizers, trafilatura"
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=5 \

@@ -1,5 +1,7 @@
-# The worker, with the trainer and torch for the processor: it does the jobs, and exports models.
+# The worker, with the trainer and torch: it does the jobs, and exports models. docs/docker.md says how it gets a torch
+# without CUDA, which is several gigabytes smaller.
 FROM python:3.11-slim AS build
+ARG PIP_EXTRA_INDEX_URL=
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY retrieval retrieval
