@@ -35,7 +35,7 @@ from service.auth import Access
 from service.ballots import Ballots
 from service.ending import AnsweredToTheEnd
 from service.jobs.announcing import JobQueue
-from service.limits import BodyLimit, TrustedHosts
+from service.limits import BodyLimit, SameOrigin, TrustedHosts
 from service.mcp import McpOverHttp
 from service.monitoring import Metrics
 from service.openapi import describe_problems
@@ -78,7 +78,8 @@ def create_app(
     describe_problems(app)
     add_idempotency(app)
     add_conditions(app)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, most_of=app.state.access.most_of)
+    app.add_middleware(SameOrigin)
     app.add_middleware(AnsweredToTheEnd)
     if hosts is not None:
         app.add_middleware(TrustedHosts, hosts=hosts)

@@ -15,6 +15,8 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+from starlette.types import Scope as Asked
 
 from retrieval.catalog import Collection
 from retrieval.catalog.keys import Key, Keys, Scope
@@ -26,6 +28,8 @@ COOKIE = "tandem_key"
 """What the web page keeps the key in."""
 FAILURES = "30/minute"
 """Wrong keys from one address."""
+READER_BYTES = 1_000_000
+"""Of a body from whoever may only read: searches are asked, and no documents sent."""
 
 _BEARER = HTTPBearer(
     auto_error=False, scheme_name="key", description="A key that `tandem keys create` made; needed unless on loopback."
@@ -95,6 +99,29 @@ class Access:
         """Return who sent a key; raises Unauthorized, and TooManyRequests."""
         if self._keys is None:
             return ANYBODY
+        caller = self._known(sent, address)
+        if caller.key and self._rate and not self._limiter.hit(self._rate, caller.key.id):
+            raise self._too_many(self._rate, caller.key.id)
+        return caller
+
+    async def most_of(self, asked: Asked) -> int | None:
+        """Return how many bytes a request's sender may send, None for all that anybody may.
+
+        Raises Unauthorized, and TooManyRequests.
+
+        This is asked before the body is read, and counts as no request of its own.
+        """
+        if self._keys is None:
+            return None
+        asking = HTTPConnection(asked)
+        kind, _, sent = asking.headers.get("authorization", "").partition(" ")
+        key = sent.strip() if kind.lower() == "bearer" else asking.cookies.get(COOKIE)
+        caller = await run_in_threadpool(self._known, key, asking.client.host if asking.client else "")
+        return None if caller.may(Scope.WRITE) else READER_BYTES
+
+    def _known(self, sent: str | None, address: str) -> Caller:
+        """Return who sent a key; raises Unauthorized, and TooManyRequests where somebody guesses."""
+        assert self._keys is not None  # noqa: S101  # without keys, nobody is asked for one
         if sent and self._local_token and hmac.compare_digest(sent.encode(), self._local_token.encode()):
             return Caller("command line")
         key = self._keys.held(sent) if sent else None
@@ -106,8 +133,6 @@ class Access:
                 if not sent
                 else "This key is unknown, revoked or expired; `tandem keys create` makes another."
             )
-        if self._rate and not self._limiter.hit(self._rate, key.id):
-            raise self._too_many(self._rate, key.id)
         return Caller(key.name, key)
 
     def _too_many(self, item: RateLimitItem, who: str) -> TooManyRequests:

@@ -13,7 +13,7 @@ from retrieval.errors import UsageError
 from retrieval.home import Home
 from retrieval.settings import Settings
 from service.app import create_app
-from service.auth import FAILURES, Access, make_local_token, rate_of
+from service.auth import COOKIE, FAILURES, Access, make_local_token, rate_of
 from service.remote import read_local_token
 from service.serving import Serving
 
@@ -139,3 +139,27 @@ def test_the_owners_commands_need_no_key(client: TestClient, tmp_path: Path) -> 
 def test_a_rate_that_is_none_is_refused() -> None:
     with pytest.raises(UsageError, match="TANDEM_RATE_LIMIT is 'often'"):
         rate_of("often")
+
+
+def test_a_large_body_is_read_from_whoever_may_send_one(client: TestClient, home: Home) -> None:
+    def sent(megabytes: float, headers: dict[str, str]) -> Any:
+        document = {"id": "long", "text": "word " * int(megabytes * 200_000)}
+        return client.post("/v1/documents", json={"documents": [document]}, headers=headers)
+
+    writer, reader = key(home, Scope.WRITE), key(home, Scope.READ)
+    assert sent(0.01, {}).status_code == 401
+    assert sent(2, {}).status_code == 401
+    assert "32000000 bytes" in sent(40, writer).json()["detail"]
+    too_long = sent(2, reader)
+    assert (too_long.status_code, too_long.headers["connection"]) == (413, "close")
+    assert too_long.json()["detail"] == "The body is larger than 1000000 bytes; this key only reads."
+    assert sent(0.5, reader).status_code == 403
+    assert sent(2, writer).status_code != 413
+    with_cookie = client.post("/", content=b"x" * 100_000, headers={"Cookie": f"{COOKIE}={reader['Authorization'][7:]}"})
+    assert with_cookie.status_code == 405
+
+
+def test_guessing_keys_with_large_bodies_is_guessing_too(client: TestClient) -> None:
+    wrong = {"Authorization": "Bearer tandem_0_0"}
+    answers = [client.post("/v1/documents", content=b"x" * 70_000, headers=wrong).status_code for _ in range(31)]
+    assert answers == [401] * 30 + [429]

@@ -45,7 +45,7 @@ def test_variables_are_settings_that_there_are() -> None:
 
     from retrieval.settings import Settings
 
-    known = {f"TANDEM_{field.name.upper()}" for field in fields(Settings)}
+    known = {f"TANDEM_{field.name.upper()}" for field in fields(Settings)} | {"FORWARDED_ALLOW_IPS"}  # Uvicorn's
     assert set(COMPOSE["x-tandem"]["environment"]) <= known
 
 

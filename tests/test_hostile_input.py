@@ -34,7 +34,7 @@ from service import limits
 from service import server as server_module
 from service.app import create_app
 from service.auth import Access
-from service.limits import MAX_BODY_BYTES, MAX_HELD_BYTES, BodyLimit
+from service.limits import MAX_BODY_BYTES, MAX_HELD_BYTES, SMALL_BYTES, BodyLimit
 from service.server import config_of
 from service.serving import Serving
 from tests.test_models import source_folder
@@ -276,11 +276,23 @@ def test_a_body_that_there_is_no_room_for_may_come_later() -> None:
     app = BodyLimit(echo)
     client = TestClient(app)
     app._held = MAX_HELD_BYTES - 10
-    refused = client.post("/", content=b"x" * 11)
+    refused = client.post("/", content=b"x" * (SMALL_BYTES + 1))
     assert "come back" in problem(refused, 503)
+    assert client.post("/", content=b"x" * SMALL_BYTES).text == str(SMALL_BYTES)  # which always has room
     app._held = 0
-    assert client.post("/", content=b"x" * 11).text == "11"
+    assert client.post("/", content=b"x" * (SMALL_BYTES + 1)).text == str(SMALL_BYTES + 1)
     assert app._held == 0
+
+
+def test_a_body_that_would_take_long_to_parse_is_not(client: TestClient) -> None:
+    def sent(metadata: str) -> Any:
+        body = '{"documents": [{"id": "x", "text": "y", "metadata": {"z": [' + metadata + "]}}]}"
+        return client.post("/v1/documents", content=body, headers=JSON)
+
+    assert "300000 lists and objects" in problem(sent("[]," * 300_000 + "[]"), 413)
+    assert "2000000 commas" in problem(sent("0," * 2_000_001 + "0"), 413)
+    prose = "a comma, now and then, and [brackets] are prose. " * 100_000
+    assert client.post("/v1/documents", json={"documents": [{"id": "x", "text": prose}]}).status_code != 413
 
 
 def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,6 +300,39 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.Monke
     assert exchanged(BodyLimit(echo), iter([b"{", 5.0]))["status"] == 408
     monkeypatch.setattr(limits, "MAX_BODY_S", 0.2)
     assert exchanged(BodyLimit(echo), iter([0.02] * 1_000))["status"] == 408
+
+
+# Other sites
+
+
+def writing_calls(client: TestClient) -> list[tuple[str, str]]:
+    """Every call of the interface that is no GET, and some of the page's."""
+    paths = client.get("/openapi.json").json()["paths"]
+    calls = [(method.upper(), path) for path, methods in paths.items() for method in methods if method != "get"]
+    pages = ("/jobs", "/jobs/1/cancel", "/documents", "/models/promote", "/judge/grade", "/compare/vote", "/login", "/mcp")
+    return [*calls, *(("POST", page) for page in pages)]
+
+
+def test_no_page_of_another_site_changes_anything(client: TestClient) -> None:
+    calls = writing_calls(client)
+    assert {path for _, path in calls} >= {"/v1/documents/files", "/v1/jobs/{job}/cancel"}
+    for method, path in calls:
+        for headers in (
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site", "Origin": BASE},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+        ):
+            answer = client.request(method, path, headers=headers)
+            assert (answer.status_code, headers) == (403, headers), (method, path)
+            assert "Another site" in answer.json()["detail"]
+
+
+def test_programs_and_the_page_itself_are_let_through(client: TestClient) -> None:
+    for headers in ({}, {"Sec-Fetch-Site": "same-origin", "Origin": BASE}, {"Origin": BASE}):
+        sent = client.post("/v1/documents", json={"documents": [{"id": "own", "text": "y"}]}, headers=headers)
+        assert sent.status_code == 200, headers
+    assert client.get("/v1/search?q=kitten", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200  # a link
 
 
 # The connection

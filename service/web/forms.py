@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from typing import Annotated
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 
 from retrieval.errors import UsageError
 from service.errors import Forbidden
+from service.limits import OWN_SITES, host_of
 
 MAX_FIELDS = 100
 
@@ -18,7 +19,8 @@ def check_own(request: Request) -> None:
     Browsers say where a form comes from: in Sec-Fetch-Site, older ones in Origin.
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    is_own = site in ("same-origin", "none") if site else bool(origin) and _host(origin) == request.headers.get("host")
+    host = request.headers.get("host", "").lower()
+    is_own = site in OWN_SITES if site else origin is not None and host_of(origin) == host
     if not is_own:
         raise Forbidden("This form was not sent from Tandem's own page.")
 
@@ -31,13 +33,6 @@ async def own_form(request: Request) -> Mapping[str, str]:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="replace"))
     except ValueError:
         raise UsageError("The form could not be read; send it as application/x-www-form-urlencoded.") from None
-
-
-def _host(origin: str | None) -> str:
-    try:
-        return urlsplit(origin or "").netloc
-    except ValueError:
-        return ""
 
 
 Form = Annotated[Mapping[str, str], Depends(own_form)]
