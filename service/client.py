@@ -84,7 +84,11 @@ class Client:
 
         `cursor`, the `next` of a result, gives those after them. `model` is a version other than the collection's own.
         """
-        asked = search_body(collection, Query(text, k, Mode(mode), where, group, model))
+        return self.ask(Query(text, k, Mode(mode), where, group, model), collection=collection, cursor=cursor)
+
+    def ask(self, query: Query, *, collection: str = "default", cursor: str | None = None) -> SearchResult:
+        """Search as `search` does, by a query as every search takes it."""
+        asked = search_body(collection, query)
         body = {**asked, "cursor": cursor} if cursor else asked
         return self._read(Asked("POST", "/v1/search", body=body), SearchResult.from_json)
 
