@@ -60,4 +60,8 @@ class StoreError(TandemError):
 
 
 class IndexBusy(StoreError):
-    """Another process holds the index; the message names it."""
+    """Another process holds the index; the message names it and says what to do, `held` only names it."""
+
+    def __init__(self, message: str, *, held: str = "") -> None:
+        super().__init__(message)
+        self.held = held or message

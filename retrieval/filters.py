@@ -26,6 +26,17 @@ from retrieval.types import JsonValue, Metadata
 Scalar = str | int | float | bool
 
 
+def fields_of(where: "Filter") -> set[str]:
+    """Return the fields that a filter looks at."""
+    match where:
+        case And(clauses) | Or(clauses):
+            return set().union(*map(fields_of, clauses))
+        case Not(clause):
+            return fields_of(clause)
+        case AnyOf(field) | Range(field) | Exists(field):
+            return {field}
+
+
 @dataclass(frozen=True, slots=True)
 class AnyOf:
     """The field has one of the values; a list field matches when any element does. Equality is one value.

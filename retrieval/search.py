@@ -16,6 +16,7 @@ from retrieval.catalog import Catalog, Collection, Moments, TermMoments
 from retrieval.encoder import Encoder
 from retrieval.errors import ModelError
 from retrieval.explanation import explanation_of
+from retrieval.filters import Exists, Filter, fields_of
 from retrieval.fusion import Scale, Sizes
 from retrieval.keyword import sparse
 from retrieval.leads import Holders, Leads, tiers, with_holders
@@ -29,6 +30,9 @@ from retrieval.types import Mode, SparseVector
 CANDIDATES = 150
 """Passages fetched from each leg: deep enough that a document's second and third passage are among them. An identifier
 that stands in as many is too common to lead (see leads)."""
+
+MAX_NAMES, MAX_NAME = 5, 50
+"""Fields that a note names, and characters of each."""
 
 Titles = Callable[[Set[int]], Mapping[int, str]]
 """From documents' rows to their titles."""
@@ -128,6 +132,7 @@ class Searcher:
         ranking = self._rank(asked, watch)
         with watch.stage("present"):
             hits, suggestions = self._presenter.presented(query, asked.words, ranking)
+        notes = () if hits or query.where is None else self._unknown_fields(query.where)
         watch.ms["total"] = sum(watch.ms.values())
         return SearchResult(
             query.text,
@@ -135,9 +140,18 @@ class Searcher:
             self.arm(query.mode),
             watch.ms,
             suggestions,
+            notes=notes,
             explanation=explanation_of(ranking, query) if query.explain else None,
             found=ranking.order,
         )
+
+    def _unknown_fields(self, where: Filter) -> tuple[str, ...]:
+        """Return a sentence where nothing was found for want of a field that no document has."""
+        unknown = [field for field in sorted(fields_of(where)) if not self.store.count(Exists(field))]
+        if not unknown:
+            return ()
+        names = ", ".join(repr(field[:MAX_NAME]) for field in unknown[:MAX_NAMES])
+        return (f"No document has the field {names} that the filter looks at: is it spelled so?",)
 
     def arm(self, mode: Mode) -> str:
         """Return the arm's name: keyword, embedding@VERSION or hybrid@VERSION."""

@@ -25,7 +25,7 @@ def local_search(home: Home, collection: Collection, query: Query) -> SearchResu
             index.apply_pending()
             return _searched(home, index, query)
     except IndexBusy as busy:
-        note(f"{busy} Searching the catalog itself meanwhile, which is slower.")
+        note(f"{busy.held} Searching the catalog itself meanwhile, which is slower.")
     return _searched(home, _copy(home, collection), query)
 
 

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MAX_DETAIL = 2_000
+MAX_SHOWN = 100
+"""Of a value that is at fault, characters."""
 STATUSES: tuple[tuple[type[TandemError], HTTPStatus], ...] = (
     (Unauthorized, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
@@ -105,7 +107,19 @@ def _fault(fault: Mapping[str, Any]) -> str:
         return "send a JSON object, with the header Content-Type: application/json"
     if fault["type"] == "too_long" and isinstance(fault.get("input"), str):  # which the library calls items
         return f"it has {fault['ctx']['actual_length']} characters; at most {fault['ctx']['max_length']} are allowed"
-    return str(fault["msg"]).removeprefix("Value error, ")
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        return "no such field is known here; leave it out, or see /docs for those there are"
+    if fault["type"] == "missing":
+        return "this is needed and was not given"
+    if fault["type"] == "value_error":  # our own words, which name the value
+        return said
+    return f"{said[:1].lower()}{said[1:]}, and it is {_shown(fault.get('input'))}"
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}..."
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

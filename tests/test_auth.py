@@ -155,7 +155,9 @@ def test_a_large_body_is_read_from_whoever_may_send_one(client: TestClient, home
     assert too_long.json()["detail"] == "The body is larger than 1000000 bytes; this key only reads."
     assert sent(0.5, reader).status_code == 403
     assert sent(2, writer).status_code != 413
-    with_cookie = client.post("/", content=b"x" * 100_000, headers={"Cookie": f"{COOKIE}={reader['Authorization'][7:]}"})
+    with_cookie = client.post(
+        "/", content=b"x" * 100_000, headers={"Cookie": f"{COOKIE}={reader['Authorization'][7:]}"}
+    )
     assert with_cookie.status_code == 405
 
 

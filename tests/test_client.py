@@ -148,7 +148,7 @@ def test_files_are_sent_by_path_or_as_bytes(client: Client, tmp_path: Path, monk
 def test_what_goes_wrong_is_raised_as_it_would_be_here(client: Client) -> None:
     with pytest.raises(NothingKept, match="No document was kept") as raised:
         client.put([{"id": "bad"}])
-    assert raised.value.failures == (("bad", "text: Field required"),)
+    assert raised.value.failures == (("bad", "text: this is needed and was not given"),)
     with pytest.raises(NotFound):
         client.document("nothing")
     with pytest.raises(NotFound, match="'nowhere'"):

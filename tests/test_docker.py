@@ -30,6 +30,16 @@ def test_secrets_have_no_default() -> None:
         assert value.startswith("${QDRANT_API_KEY:?"), name
 
 
+def test_the_server_can_do_what_is_asked_of_it() -> None:
+    from retrieval.stores import qdrant
+
+    image = COMPOSE["services"]["qdrant"]["image"]
+    version = tuple(int(part) for part in image.partition(":v")[2].split(".")[:2])
+    least = re.search(r"Qdrant (\d+)\.(\d+) or later", qdrant.__doc__ or "")
+    assert least
+    assert version >= tuple(map(int, least.groups()))
+
+
 def test_ports_are_published_on_loopback_unless_told_otherwise() -> None:
     published = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
     assert published == ["${TANDEM_ADDRESS:-127.0.0.1}:8080:8080"]

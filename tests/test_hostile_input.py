@@ -309,7 +309,16 @@ def writing_calls(client: TestClient) -> list[tuple[str, str]]:
     """Every call of the interface that is no GET, and some of the page's."""
     paths = client.get("/openapi.json").json()["paths"]
     calls = [(method.upper(), path) for path, methods in paths.items() for method in methods if method != "get"]
-    pages = ("/jobs", "/jobs/1/cancel", "/documents", "/models/promote", "/judge/grade", "/compare/vote", "/login", "/mcp")
+    pages = (
+        "/jobs",
+        "/jobs/1/cancel",
+        "/documents",
+        "/models/promote",
+        "/judge/grade",
+        "/compare/vote",
+        "/login",
+        "/mcp",
+    )
     return [*calls, *(("POST", page) for page in pages)]
 
 

@@ -33,14 +33,14 @@ def test_a_job_is_the_command_that_a_person_would_type() -> None:
     ("kind", "parameters", "said"),
     [
         ("magic", {}, "no kind of job 'magic'; choose one of ingest"),
-        ("audit", {"depth": 3}, "depth: Extra inputs are not permitted"),
-        ("ingest", {}, "sources: Field required"),
-        ("ingest", {"sources": []}, "sources: List should have at least 1 item"),
-        ("ingest", {"sources": ["--home=/tmp"]}, "sources.0: String should match"),
-        ("ingest", {"sources": ["a\0b"]}, "sources.0: String should match"),
-        ("compare", {"a": "-x", "b": "hybrid"}, "a: String should match"),
-        ("train", {"method": "magic"}, "method: Input should be 'full', 'lora' or 'adapter'"),
-        ("train", {"epochs": 0}, "epochs: Input should be greater than or equal to 1"),
+        ("audit", {"depth": 3}, "depth: no such field is known here"),
+        ("ingest", {}, "sources: this is needed and was not given"),
+        ("ingest", {"sources": []}, "sources: list should have at least 1 item"),
+        ("ingest", {"sources": ["--home=/tmp"]}, "sources.0: string should match"),
+        ("ingest", {"sources": ["a\0b"]}, "sources.0: string should match"),
+        ("compare", {"a": "-x", "b": "hybrid"}, "a: string should match"),
+        ("train", {"method": "magic"}, "method: input should be 'full', 'lora' or 'adapter', and it is 'magic'"),
+        ("train", {"epochs": 0}, "epochs: input should be greater than or equal to 1, and it is 0"),
     ],
 )
 def test_what_no_command_would_take_is_refused(kind: str, parameters: dict[str, Any], said: str) -> None:

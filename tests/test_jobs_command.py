@@ -44,7 +44,7 @@ def test_a_job_is_asked_for_done_and_shown(tandem: Cli, tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (("submit", "magic"), 2, "no kind of job 'magic'"),
-        (("submit", "ingest"), 2, "sources: Field required"),
+        (("submit", "ingest"), 2, "sources: this is needed and was not given"),
         (("submit", "audit", "deep"), 2, "NAME=VALUE, not 'deep'"),
         (("show", "7"), 1, "There is no job 7"),
         (("cancel", "7"), 1, "There is no job 7"),

@@ -90,7 +90,7 @@ def test_judgments_come_in_and_go_out_as_they_were(client: TestClient) -> None:
         ({"judgments": {"q1": {"bread.md": -1}}}, 422, "greater than or equal to 0"),
         ({"queries": [{"id": "q1", "text": " "}]}, 422, "without NUL"),
         ({"queries": []}, 422, "queries"),
-        ({"colection": "x"}, 422, "Extra inputs"),
+        ({"colection": "x"}, 422, "no such field"),
         ({"collection": "nowhere"}, 404, "nowhere"),
     ],
 )
@@ -207,9 +207,9 @@ def test_more_is_asked_for_as_a_job(client: TestClient) -> None:
     measured = client.post("/v1/evaluations", json={"kind": "evaluate", "arms": ["keyword", "hybrid"]})
     assert measured.json()["parameters"] == {"arms": "keyword,hybrid"}
     missing = client.post("/v1/evaluations", json={"kind": "compare", "a": "keyword"})
-    assert (missing.status_code, "b: Field required" in missing.json()["detail"]) == (400, True)
+    assert (missing.status_code, "b: this is needed and was not given" in missing.json()["detail"]) == (400, True)
     mixed = client.post("/v1/evaluations", json={"kind": "evaluate", "a": "keyword"})
-    assert (mixed.status_code, "a: Extra inputs" in mixed.json()["detail"]) == (400, True)
+    assert (mixed.status_code, "a: no such field" in mixed.json()["detail"]) == (400, True)
     assert client.post("/v1/evaluations", json={"kind": "train"}).status_code == 422
 
 

@@ -203,7 +203,7 @@ REFUSED = [
     (("add", "nightly"), 2, "Missing option '--cron'"),
     (("add", "nightly", "--cron", "often"), 2, "has 1 fields"),
     (("add", "nightly", "--cron", "0 3 * * *", "--timezone", "Mars"), 2, "no time zone 'Mars'"),
-    (("add", "nightly", "--cron", "0 3 * * *", "min_new=0"), 2, "min_new: Input should be greater"),
+    (("add", "nightly", "--cron", "0 3 * * *", "min_new=0"), 2, "min_new: input should be greater"),
     (("add", "nightly", "--cron", "0 3 * * *", "-c", "nope"), 1, "no collection 'nope'"),
     (("remove", "7"), 1, "There is no schedule 7"),
     (("enable", "7"), 1, "There is no schedule 7"),

@@ -70,7 +70,7 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"timezone": "../../etc/passwd"}, 400, "no time zone"),
     ({"kind": "magic"}, 422, "kind"),
     ({"parameters": {"min_new": "often"}}, 400, "min_new"),
-    ({"parameters": {"job": "1"}}, 400, "Extra inputs"),
+    ({"parameters": {"job": "1"}}, 400, "no such field"),
     ({"collection": "new"}, 404, "no collection 'new'"),
     ({"made_by": "me"}, 422, "made_by"),
     ({"kind": "ingest", "parameters": {"sources": ["/etc/passwd"]}}, 400, "TANDEM_INGEST_DIR"),

@@ -146,6 +146,17 @@ def test_a_filter_holds_for_what_leads_too(searcher: Searcher) -> None:
     assert ids(searcher.search(Query("E0425", mode=Mode.KEYWORD, where=parse_where(["year=2020"])))) == []
 
 
+def test_a_field_that_no_document_has_is_told_where_nothing_was_found(searcher: Searcher) -> None:
+    def notes(*where: str) -> tuple[str, ...]:
+        return searcher.search(Query("water for a puppy", where=parse_where(list(where)))).notes
+
+    assert notes("yaer=2020", "kidn~3") == (
+        "No document has the field 'kidn~3', 'yaer' that the filter looks at: is it spelled so?",
+    )
+    assert notes("year=1066") == ()
+    assert notes("!yaer") == ()
+
+
 def test_a_mistyped_word_gets_suggestions_and_is_searched_as_typed(searcher: Searcher) -> None:
     result = searcher.search(Query("gardne bread", mode=Mode.KEYWORD))
     assert result.did_you_mean == {"gardne": ("garden",)}

@@ -160,7 +160,7 @@ def test_a_request_of_which_nothing_is_kept_fails_with_every_reason(client: Test
 @pytest.mark.parametrize(
     ("fields", "detail"),
     [
-        ({"unknown": "1"}, "unknown: Extra inputs"),
+        ({"unknown": "1"}, "unknown: no such field"),
         ({"format": "docx"}, "format"),
         ({"base_url": "javascript:alert(1)"}, "http://"),
         ({"metadata": "[1]"}, "JSON object"),

@@ -91,7 +91,7 @@ def delete(
             with open_index(opened_home.settings, catalog, target) as owner:
                 owner.apply_pending()
         except IndexBusy as error:
-            note(f"{error} It applies the deletion.")
+            note(f"{error.held} It applies the deletion.")
     if as_json:
         print_json({"deleted": deleted})
     else:

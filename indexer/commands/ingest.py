@@ -136,7 +136,7 @@ class _Index:
         try:
             self._owner = self._open()
         except IndexBusy as error:
-            note(f"{error} Documents go into the catalog meanwhile.")
+            note(f"{error.held} It makes these documents searchable as they come in.")
             give_way()
 
     def _open(self) -> IndexOwner:

@@ -131,8 +131,10 @@ def _engine(url: str) -> Engine:
 
 
 def _make_folder(folder: Path) -> None:
+    """Make the folder of a new home, for its owner alone: queries and documents are nobody else's business."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise CatalogError(
             f"The folder {str(folder)!r} cannot be made ({error.strerror}); point --home at one that can be written."

@@ -115,7 +115,8 @@ def _busy(folder: Path) -> IndexBusy:
     """Return the error to raise when another process holds the index."""
     owner = read_owner(folder) or Owner()
     ask = f"ask it over HTTP at {owner.address}" if owner.address else "ask it over HTTP if it is `tandem serve`"
-    return IndexBusy(f"The index of collection {folder.name!r} is held by {owner}. Wait for it, {ask}, or stop it.")
+    held = f"The index of collection {folder.name!r} is held by {owner}."
+    return IndexBusy(f"{held} Wait for it, {ask}, or stop it.", held=held)
 
 
 def _take(path: Path) -> int | None:
