@@ -6,7 +6,7 @@ from retrieval.analysis import Analyzer
 from retrieval.catalog import Catalog, Collection, ShownChunk, ShownDocument
 from retrieval.query import Query
 from retrieval.ranking import RankedPassage, Ranking
-from retrieval.snippets import Highlighter
+from retrieval.snippets import Highlighter, without_fences
 from retrieval.spelling import did_you_mean, is_known
 from retrieval.types import Hit, LegScore, Passage
 
@@ -69,7 +69,7 @@ class Presenter:
 
 
 def _passage(passage: RankedPassage, chunk: ShownChunk, highlighter: Highlighter) -> Passage:
-    highlights = highlighter.highlight(chunk.text)
+    highlights = highlighter.highlight(without_fences(chunk.text))
     return Passage(chunk.id, chunk.headings, chunk.text, highlights, passage.score, passage.legs)
 
 

@@ -21,6 +21,7 @@ _REPEAT: Final = 0.1
 
 # What a terminal obeys instead of showing: C0 but tab and newline, DEL, C1, and the marks that reorder text.
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_FENCE: Final = re.compile(r"^[ \t]*(?:`{3,}[^\n`]*|~{3,}[^\n]*)(?:\n|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class Markup:
     opening: str
     closing: str
     escape: Callable[[str], str]
+
+
+def without_fences(text: str) -> str:
+    """Leave out the lines that only open or close a block of code; what is in the block stays."""
+    return _FENCE.sub("", text)
 
 
 def printable(text: str) -> str:

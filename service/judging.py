@@ -9,7 +9,7 @@ from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.errors import NotFound, UsageError
 from retrieval.query import Query
-from retrieval.snippets import Highlighter
+from retrieval.snippets import Highlighter, without_fences
 from retrieval.types import Document, Mode, Run
 from service.serving import Serving
 from service.side_by_side import read_arm
@@ -127,7 +127,7 @@ def _passage(document: Document, query: JudgedQuery, analyzer: Analyzer, highlig
         title=document.title or document.id,
         url=document.url,
         headings=section.headings if section else (),
-        highlights=highlighter.highlight(section.text, max_chars=PASSAGE_CHARS) if section else "",
+        highlights=highlighter.highlight(without_fences(section.text), max_chars=PASSAGE_CHARS) if section else "",
         grade=query.grades[document.id],
     )
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.analysis import Analyzer
-from retrieval.snippets import BOLD, ELLIPSIS, PLAIN, Highlighter
+from retrieval.snippets import BOLD, ELLIPSIS, PLAIN, Highlighter, without_fences
 
 ENGLISH = Analyzer()
 
@@ -129,3 +129,9 @@ def test_a_snippet_is_safe_and_a_stretch_of_its_source(text: str, query: str, ma
 def test_a_match_is_always_in_the_window(words: list[str]) -> None:
     text = " ".join(words)
     assert ("<mark>" in marked(text, "alpha XS23", max_chars=30)) == ("alpha" in words or "XS-23" in words)
+
+
+def test_fences_of_code_are_left_out_and_the_code_stays() -> None:
+    text = "Ask it:\n\n```python\nos.getcwd()\n```\n\nor ```inline``` code\n~~~ sh\npwd\n~~~"
+    assert without_fences(text) == "Ask it:\n\nos.getcwd()\n\nor ```inline``` code\npwd\n"
+    assert without_fences("no code") == "no code"
