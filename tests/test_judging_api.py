@@ -53,7 +53,14 @@ def client(application: TestClient, home: Home) -> TestClient:
 def forget_what_was_judged(home: Home) -> None:
     """Leave the home as it was made: a home for each test would take longer than the tests."""
     with home.catalog.database.write() as connection:
-        for table in (schema.judgment_sets, schema_votes.votes, schema.verdicts, schema.runs, schema.jobs):
+        for table in (
+            schema.judgment_sets,
+            schema_votes.votes,
+            schema_votes.ballots,
+            schema.verdicts,
+            schema.runs,
+            schema.jobs,
+        ):
             connection.execute(delete(table))
         connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'jobs'"))  # the next is number 1 again
 
