@@ -131,7 +131,7 @@ carrying_out.Worker(Home.open(Settings.from_environment()), "doomed").carry_out(
 
 
 @pytest.mark.slow
-def test_the_job_of_a_worker_that_was_killed_is_given_to_another_and_up_in_the_end(
+def test_the_job_of_a_worker_that_was_killed_is_given_to_another(
     bench: Workbench, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs, home = bench.home.catalog.jobs, bench.home
@@ -155,12 +155,26 @@ def test_the_job_of_a_worker_that_was_killed_is_given_to_another_and_up_in_the_e
     found = jobs.get(job.id)
     assert (found.state, found.attempt) == (JobState.DONE, 2)
 
-    again = jobs.submit(job.work, made_by="me")
-    for _ in range(working.MOST_ATTEMPTS):
-        assert jobs.take_up(again.id, "gone")
+
+def test_a_job_is_given_up_when_three_workers_went_silent_with_it_and_not_when_they_were_stopped(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, home = bench.home.catalog.jobs, bench.home
+    monkeypatch.setattr(working, "SILENT_S", -1)
+    job = jobs.submit(work_of("audit", "default", {}), made_by="me")
+    for _ in range(5):
+        taken = jobs.take_up(job.id, "stopped")
+        assert taken is not None
+        assert jobs.give_back(taken)
+    for state in (JobState.QUEUED, JobState.QUEUED, JobState.INTERRUPTED):
+        assert jobs.take_up(job.id, "gone")
         working.look_after(home)
-    assert jobs.get(again.id).state is JobState.INTERRUPTED
-    assert "gone went away, as 2 before it" in jobs.get(again.id).error
+        assert jobs.get(job.id).state is state
+    assert "gone went away, as 2 before it" in jobs.get(job.id).error
+    assert jobs.queue_again(jobs.get(job.id)).attempt == 8
+    assert jobs.take_up(job.id, "gone")
+    working.look_after(home)
+    assert jobs.get(job.id).state is JobState.QUEUED
 
 
 def children(pid: int) -> list[int]:
@@ -183,7 +197,7 @@ def second_attempt(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> tuple[J
         taken = bench.home.catalog.jobs.take_up(job.id, worker)
         assert taken is not None
         if worker == "a":
-            assert bench.home.catalog.jobs.give_back(taken, seconds=-1)
+            assert bench.home.catalog.jobs.give_back(taken)
     return bench.home.catalog.jobs.get(job.id), []
 
 

@@ -87,8 +87,9 @@ def test_a_worker_that_was_given_up_changes_nothing_any_more(jobs: Jobs) -> None
     first = begun(jobs)
     assert [job.id for job in jobs.silent(-1)] == [first.id]
     assert jobs.silent(60) == []
-    assert not jobs.give_back(first, seconds=60)
-    assert jobs.give_back(first, seconds=-1)
+    assert not jobs.lose(first, seconds=60)
+    assert jobs.lose(first, seconds=-1)
+    assert not jobs.give_back(first)
     second = jobs.take_up(first.id, "b")
     assert second is not None
     assert not jobs.beat(first, {"share": 1.0})

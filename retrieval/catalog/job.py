@@ -61,7 +61,8 @@ class Work:
 class Job:
     """A job as it is now. Times are ISO 8601 in UTC, "" before they come; `worker` names the one that has or had it.
 
-    `progress` is how far it is, `result` what came of it, `attempt` how often a worker took it up.
+    `progress` is how far it is, `result` what came of it, `attempt` how often a worker took it up. `losses`, which only
+    the catalog tells, is how often one went silent with it since it was asked for or resumed.
     """
 
     id: int
@@ -77,6 +78,7 @@ class Job:
     made_at: str
     started_at: str
     ended_at: str
+    losses: int = 0
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Job":
@@ -95,6 +97,7 @@ class Job:
             made_at=row.made_at,
             started_at=row.started_at,
             ended_at=row.ended_at,
+            losses=row.losses,
         )
 
     @classmethod

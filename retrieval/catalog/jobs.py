@@ -99,6 +99,7 @@ class Jobs:
         if job.state not in (JobState.CANCELLED, JobState.FAILED, JobState.INTERRUPTED):
             raise UsageError(f"Job {job.id} is {job.state}; only what was cancelled, interrupted or failed is resumed.")
         again = {"state": JobState.QUEUED, "active_key": job.work.key, "is_cancelled": 0, "error": "", "ended_at": ""}
+        again["losses"] = 0
         table = schema.jobs
         try:
             with self._database.write() as connection:
@@ -120,12 +121,22 @@ class Jobs:
         with self._database.read() as connection:
             return [Job.of(row) for row in connection.execute(select(table).where(*gone).order_by(table.c.id))]
 
-    def give_back(self, job: Job, *, seconds: float) -> bool:
-        """Queue a silent job again; False where its worker, or another, was heard of meanwhile."""
-        quiet = schema.jobs.c.beat_at < time.time() - seconds
+    def give_back(self, job: Job) -> bool:
+        """Queue a job again whose worker stops; False where another has it."""
         with self._database.write() as connection:
-            given = update(schema.jobs).where(*_mine(job), quiet).values(state=JobState.QUEUED)
+            given = update(schema.jobs).where(*_mine(job)).values(state=JobState.QUEUED)
             return bool(connection.execute(given).rowcount)
+
+    def lose(self, job: Job, *, seconds: float) -> bool:
+        """Queue a job again whose worker has said nothing for so long, and count that.
+
+        False where its worker, or another, was heard of meanwhile.
+        """
+        table = schema.jobs
+        quiet = table.c.beat_at < time.time() - seconds
+        with self._database.write() as connection:
+            lost = update(table).where(*_mine(job), quiet).values(state=JobState.QUEUED, losses=table.c.losses + 1)
+            return bool(connection.execute(lost).rowcount)
 
     def say(self, job: int, lines: Sequence[str]) -> None:
         """Keep lines that a job said."""
@@ -210,6 +221,7 @@ def queued(connection: Connection, work: Work, *, made_by: str) -> Queued:
         "result": None,
         "error": "",
         "attempt": 0,
+        "losses": 0,
         "made_by": made_by,
         "worker": "",
         "is_cancelled": 0,

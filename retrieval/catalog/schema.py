@@ -266,6 +266,7 @@ jobs = Table(
     Column("result", JSON),
     Column("error", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("losses", Integer, nullable=False, server_default="0"),
     Column("made_by", String(128), nullable=False),
     Column("worker", String(128), nullable=False),
     Column("is_cancelled", Integer, nullable=False),

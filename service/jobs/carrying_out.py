@@ -149,7 +149,7 @@ class Worker:
         elif self._jobs.get(job.id).is_cancelled:
             self._jobs.end(job, JobState.CANCELLED)
         elif not goes_on:
-            self._jobs.give_back(job, seconds=-1)  # the worker stops; another goes on
+            self._jobs.give_back(job)  # the worker stops; another goes on
         else:
             why = heard.last.removeprefix("tandem: ") or f"The command ended with {code} and said nothing."
             self._jobs.end(job, JobState.FAILED, error=why)

@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 LOOK_S = 5.0
 SILENT_S = 30.0
 """A running job whose worker says nothing for so long has lost it: workers say something every second."""
-MOST_ATTEMPTS = 3
+MOST_LOSSES = 3
+"""Workers that go silent with a job before it is given up; one that is told to stop gives it back, and is none."""
 SHUTDOWN_S = 90
 KEPT_DAYS = 90
 
@@ -75,7 +76,7 @@ def forget_old(home: Home) -> None:
 
 
 def look_after(home: Home, *, announce: Callable[[Job], object] = lambda _: None) -> None:
-    """Ask for what schedules want by now, give silent jobs back, or up after several attempts, announce what waits.
+    """Ask for what schedules want by now, queue silent jobs again, or give them up in the end, announce what waits.
 
     A job that waits may have lost its announcement; one too many does no harm.
     """
@@ -84,13 +85,11 @@ def look_after(home: Home, *, announce: Callable[[Job], object] = lambda _: None
     for job in jobs.silent(SILENT_S):
         if job.is_cancelled:
             jobs.end(job, JobState.CANCELLED)
-        elif job.attempt >= MOST_ATTEMPTS:
-            why = (
-                f"Its worker {job.worker} went away, as {job.attempt - 1} before it; the job's log says how far it was."
-            )
+        elif job.losses + 1 >= MOST_LOSSES:
+            why = f"Its worker {job.worker} went away, as {job.losses} before it; the job's log says how far it was."
             jobs.end(job, JobState.INTERRUPTED, error=why)
             logger.error("Job %d is given up: %s", job.id, why)
-        elif jobs.give_back(job, seconds=SILENT_S):
+        elif jobs.lose(job, seconds=SILENT_S):
             jobs.say(job.id, [f"The worker {job.worker} went away; another attempt follows."])
             logger.warning("Job %d waits again: its worker %s went away.", job.id, job.worker)
     for job in _waiting(home):
