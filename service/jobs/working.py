@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ MOST_LOSSES = 3
 """Workers that go silent with a job before it is given up; one that is told to stop gives it back, and is none."""
 SHUTDOWN_S = 90
 KEPT_DAYS = 90
+FORGET_S = 3_600.0
 
 
 def worker_name() -> str:
@@ -34,19 +36,19 @@ def worker_name() -> str:
 
 def work(home: Home) -> int:
     """Do jobs until SIGINT or SIGTERM, and return how many; the one at hand is then stopped where it can go on."""
-    forget_old(home)
     queue = open_queue(home.settings)
     worker = Worker(home, worker_name())
     task = task_of(queue, worker.carry_out)
     consumer = queue.create_consumer(
         workers=1, periodic=False, check_worker_health=False, max_delay=1.0, shutdown_timeout=SHUTDOWN_S
     )
-    stop = threading.Event()
+    stop, forgetting = threading.Event(), Forgetting(home)
     consumer.start()
     try:
         with _listening(stop.set):
             while not stop.wait(LOOK_S):
                 look_after(home, announce=lambda job: task(job.id))
+                forgetting.go_on()
     finally:
         worker.begin_to_stop()
         consumer.stop(graceful=True)
@@ -64,15 +66,26 @@ def drain(home: Home) -> int:
 
     with _listening(end):
         look_after(home)
+        Forgetting(home).go_on()
         while not stop.is_set() and (waiting := _waiting(home)):
             worker.carry_out(waiting[0].id)
     return worker.done
 
 
-def forget_old(home: Home) -> None:
-    """Forget jobs that ended long ago, with what they said."""
-    long_ago = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
-    home.catalog.jobs.forget(before=long_ago.isoformat(timespec="seconds"))
+class Forgetting:
+    """Forgets jobs that ended long ago, with what they said: at once, and every hour from then on."""
+
+    def __init__(self, home: Home) -> None:
+        self._jobs = home.catalog.jobs
+        self._next_s = time.monotonic()
+
+    def go_on(self) -> None:
+        """Forget what is old by now, unless that was done within the hour."""
+        if time.monotonic() < self._next_s:
+            return
+        self._next_s = time.monotonic() + FORGET_S
+        long_ago = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
+        self._jobs.forget(before=long_ago.isoformat(timespec="seconds"))
 
 
 def look_after(home: Home, *, announce: Callable[[Job], object] = lambda _: None) -> None:
