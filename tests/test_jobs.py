@@ -50,6 +50,30 @@ def test_what_came_of_it_is_kept(jobs: Jobs) -> None:
     assert not jobs.beat(job, {})
 
 
+def test_a_result_is_read_where_one_job_is_asked_for_and_its_outline_in_lists(jobs: Jobs) -> None:
+    job = begun(jobs)
+    result = {
+        "verdict": "better",
+        "summary": {"headline": "Worth it.", "lines": ["a"]},
+        "arms": {"keyword": {"ndcg@10": 0.5}},
+        "told": "x" * 3_000,
+        "changed": list(range(1_000)),
+        "queries": {str(number): number for number in range(1_000)},
+    }
+    jobs.end(job, JobState.DONE, result=result)
+    assert jobs.get(job.id).result == result
+    for found in (jobs.glance(job.id), *jobs.list()):
+        assert found.result is None
+        assert found.outline == {
+            "verdict": "better",
+            "summary": {"headline": "Worth it.", "lines": []},
+            "arms": {"keyword": {}},
+            "told": "x" * 2_000,
+            "changed": [],
+            "queries": {str(number): number for number in range(100)},
+        }
+
+
 def test_a_queued_job_is_cancelled_at_once_and_a_running_one_is_told(jobs: Jobs) -> None:
     waiting = jobs.submit(WORK, made_by="me")
     assert jobs.cancel(waiting.id).state is JobState.CANCELLED

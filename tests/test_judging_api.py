@@ -1,6 +1,6 @@
 """Judgment sets, findings and votes over HTTP."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,15 @@ from sqlalchemy import delete, text
 from starlette.testclient import TestClient
 
 from retrieval.catalog import schema, schema_votes
-from retrieval.catalog.job import JobState, Work
+from retrieval.catalog.job import Job, JobState, Work
+from retrieval.catalog.jobs import Jobs
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.catalog.keys import Scope
 from retrieval.catalog.runs import KeptRun
 from retrieval.catalog.verdicts import KeptVerdict
 from retrieval.catalog.votes import Preferred, Vote
 from retrieval.home import Home
+from service import found
 from service.app import create_app
 from service.auth import Access
 from service.serving import Serving
@@ -201,6 +203,28 @@ def test_what_was_found_is_listed_once_the_newest_first_and_shown_whole(client: 
     assert len(client.get("/v1/evaluations?kind=evaluation").json()["evaluations"]) == 1
     assert len(client.get("/v1/evaluations?model=other").json()["evaluations"]) == 2
     assert client.get("/v1/evaluations/job-9").status_code == 404
+
+
+def test_lists_read_no_results_and_one_finding_only_its_own(
+    client: TestClient, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_findings(home)
+    read: list[int] = []
+
+    def get(jobs: Jobs, job: int, get: Callable[[Jobs, int], Job] = Jobs.get) -> Job:
+        read.append(job)
+        return get(jobs, job)
+
+    monkeypatch.setattr(Jobs, "get", get)
+    for path in ("/v1/evaluations", "/reports", "/v1/jobs", "/jobs", "/jobs/1", "/v1/jobs/1/log"):
+        assert client.get(path).status_code == 200
+    assert read == []
+    monkeypatch.setattr(found, "found_in", None)
+    assert client.get("/v1/evaluations/job-1").json()["content"]["interval"] == [0.05, 0.15]
+    assert client.get("/reports/job-1").status_code == 200
+    assert read == [1, 1]
+    for other in ("job-2", f"job-{10**17}"):
+        assert client.get(f"/v1/evaluations/{other}").status_code == 404
 
 
 def test_more_is_asked_for_as_a_job(client: TestClient) -> None:

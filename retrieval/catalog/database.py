@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 from retrieval.errors import CatalogError, SchemaMismatch
 from retrieval.types import JsonValue
 
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0012"
 BUSY_TIMEOUT_S = 60
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -12,11 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from retrieval.catalog import schema
 from retrieval.catalog.database import Database, now
 from retrieval.catalog.job import Ended, Job, JobState, Line, Listed, SameJob, Work
+from retrieval.catalog.outline import outline_of
 from retrieval.catalog.rows import insert_for
 from retrieval.errors import NotFound, UsageError
 from retrieval.types import JsonValue
 
 NEWEST = Listed()
+_WITHOUT_RESULT = [column for column in schema.jobs.c if column.name != "result"]
 
 
 class Jobs:
@@ -37,9 +39,16 @@ class Jobs:
         return self.get(asked.id)
 
     def get(self, job: int) -> Job:
-        """Return a job; raises NotFound."""
+        """Return a job with its result, which may have megabytes; raises NotFound."""
+        return self._found(select(schema.jobs), job)
+
+    def glance(self, job: int) -> Job:
+        """Return a job without its result; raises NotFound."""
+        return self._found(select(*_WITHOUT_RESULT), job)
+
+    def _found(self, statement: Select[Any], job: int) -> Job:
         with self._database.read() as connection:
-            row = connection.execute(select(schema.jobs).where(schema.jobs.c.id == job)).first()
+            row = connection.execute(statement.where(schema.jobs.c.id == job)).first()
         if row is None:
             raise NotFound(f"There is no job {job}; `tandem jobs list` shows those there are.")
         return Job.of(row)
@@ -71,7 +80,8 @@ class Jobs:
 
     def end(self, job: Job, state: JobState, *, result: JsonValue = None, error: str = "") -> None:
         """Record what became of a running job; no change where another worker has it."""
-        over = {"state": state, "result": result, "error": error, "ended_at": now(), "active_key": None}
+        over = {"state": state, "error": error, "ended_at": now(), "active_key": None}
+        over |= {"result": result, "outline": outline_of(result)}
         with self._database.write() as connection:
             connection.execute(update(schema.jobs).where(*_mine(job)).values(over))
 
@@ -119,7 +129,8 @@ class Jobs:
         table = schema.jobs
         gone = (table.c.state == JobState.RUNNING, table.c.beat_at < time.time() - seconds)
         with self._database.read() as connection:
-            return [Job.of(row) for row in connection.execute(select(table).where(*gone).order_by(table.c.id))]
+            rows = connection.execute(select(*_WITHOUT_RESULT).where(*gone).order_by(table.c.id))
+            return [Job.of(row) for row in rows]
 
     def give_back(self, job: Job) -> bool:
         """Queue a job again whose worker stops; False where another has it."""
@@ -186,9 +197,9 @@ class Jobs:
             return _deleted(connection, old)
 
     def list(self, listed: Listed = NEWEST) -> list[Job]:
-        """Return jobs, the newest first."""
+        """Return jobs without their results, the newest first."""
         table = schema.jobs
-        statement: Select[Any] = select(table).order_by(table.c.id.desc()).limit(listed.limit)
+        statement: Select[Any] = select(*_WITHOUT_RESULT).order_by(table.c.id.desc()).limit(listed.limit)
         if listed.collection is not None:
             statement = statement.where(table.c.collection == listed.collection)
         if listed.kind is not None:
@@ -219,6 +230,7 @@ def queued(connection: Connection, work: Work, *, made_by: str) -> Queued:
         "state": JobState.QUEUED,
         "progress": {},
         "result": None,
+        "outline": None,
         "error": "",
         "attempt": 0,
         "losses": 0,

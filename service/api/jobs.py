@@ -31,8 +31,8 @@ JobId = Annotated[int, Path(ge=1, lt=2**63, description="The job's number.")]
 
 
 def _seen(request: Request, caller: Reader, job: JobId) -> Job:
-    """Return a job that the caller may see, before anything is answered."""
-    found = _jobs(request).get(job)
+    """Return a job that the caller may see, without its result, before anything is answered."""
+    found = _jobs(request).glance(job)
     caller.check(found.work.collection)
     return found
 
@@ -70,7 +70,7 @@ def submit(request: Request, caller: Writer, body: JobRequest) -> dict[str, Json
 
 @router.get("", response_model=JobsBody, responses=problems(422), summary="List jobs")
 def list_jobs(request: Request, caller: Reader, asked: Annotated[JobsLink, Query()]) -> dict[str, JsonValue]:
-    """List jobs, the newest first."""
+    """List jobs, the newest first, without their results: `result` is null in a list, and there where one is shown."""
     collection = asked.collection or caller.only
     if collection:
         caller.check(collection)
@@ -79,9 +79,9 @@ def list_jobs(request: Request, caller: Reader, asked: Annotated[JobsLink, Query
 
 
 @router.get("/{job}", response_model=JobBody, responses=problems(404, 422), summary="Show a job")
-def show(job: ReadJob) -> dict[str, JsonValue]:
+def show(request: Request, job: ReadJob) -> dict[str, JsonValue]:
     """Show a job: what was asked for, how far it is, what came of it."""
-    return job.to_json()
+    return _jobs(request).get(job.id).to_json()
 
 
 @router.post("/{job}/cancel", response_model=JobBody, responses=problems(400, 404, 422), summary="Cancel a job")
@@ -126,6 +126,8 @@ async def events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a job as server-sent events: `job` whenever it has changed, `line` for each line; it ends with the job.
 
+    The last event is the job with its result.
+
     A client that comes back with Last-Event-ID gets the lines after that one.
     """
     jobs = _jobs(request)
@@ -136,16 +138,18 @@ async def events(
         for line in lines:
             last = line.id
             yield ServerSentEvent(event="line", id=str(line.id), data=_line(line))
-        if found != shown:
+        has_more = len(lines) == LINES_AT_ONCE
+        if found.state.is_over and not has_more:
+            yield ServerSentEvent(event="job", data=(await run_sync(jobs.get, job.id)).to_json())
+            return
+        if found != shown and not found.state.is_over:
             shown = found
             yield ServerSentEvent(event="job", data=found.to_json())
-        if found.state.is_over and len(lines) < LINES_AT_ONCE:
-            return
-        await anyio.sleep(LOOK_S if len(lines) < LINES_AT_ONCE else 0)
+        await anyio.sleep(0 if has_more else LOOK_S)
 
 
 def _news(jobs: Jobs, job: int, *, after: int) -> tuple[Job, list[Line]]:
-    found = jobs.get(job)  # before the lines: all that it said is there once it is over
+    found = jobs.glance(job)  # before the lines: all that it said is there once it is over
     return found, jobs.lines(job, after=after, limit=LINES_AT_ONCE)
 
 
