@@ -22,6 +22,7 @@ from service.app import create_app
 from service.auth import Access
 from service.serving import Serving
 from tests.promotion_cases import collection_of, two_models
+from trainer.brought import first_twice
 
 BASE = "http://127.0.0.1:8080"
 QUERIES = [{"id": "q1", "text": "loaf"}, {"id": "q2", "text": "puppy"}, {"id": "q3", "text": "automobile"}]
@@ -107,6 +108,20 @@ def test_what_the_command_refuses_is_refused(client: TestClient, more: Any, stat
     answer = bring(client, **more)
     assert (answer.status_code, said in answer.json()["detail"]) == (status, True), answer.text
     assert client.get("/v1/judgments").json() == {"judgments": []}
+
+
+def test_each_of_many_query_ids_is_looked_at_once() -> None:
+    hashed: list[str] = []
+
+    class Id(str):
+        def __hash__(self) -> int:
+            hashed.append(self)
+            return super().__hash__()
+
+    ids = [Id(number) for number in range(1_000)]
+    assert first_twice(ids) is None
+    assert len(hashed) <= 2 * len(ids)
+    assert first_twice([*ids, "7", "8"]) == "7"
 
 
 def test_a_known_query_id_with_another_text_is_refused(client: TestClient) -> None:
