@@ -157,6 +157,17 @@ def test_a_job_that_said_much_is_followed_to_its_last_line_before_its_end(
     assert [kind for kind, _ in found] == ["line"] * 5 + ["job"]
 
 
+@pytest.mark.parametrize(
+    ("last", "lines"), [("9" * 20, 0), (str(2**63), 0), (str(2**63 - 1), 0), ("0", 1), ("-1", 1), ("x", 1)]
+)
+def test_any_last_event_id_is_followed_from(client: TestClient, home: Home, last: str, lines: int) -> None:
+    job = submitted(client).json()["id"]
+    home.catalog.jobs.say(job, ["a"])
+    home.catalog.jobs.cancel(job)
+    answer = client.get(f"/v1/jobs/{job}/events", headers={"Last-Event-ID": last})
+    assert [kind for kind, _ in events(answer.text)] == ["line"] * lines + ["job"]
+
+
 def test_jobs_are_listed_page_by_page(client: TestClient) -> None:
     made = [submitted(client, "embed", version=f"v{number}").json()["id"] for number in range(3)]
     first = client.get("/v1/jobs", params={"limit": 2}).json()

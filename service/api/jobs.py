@@ -25,6 +25,8 @@ from service.serving import Serving
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 LOOK_S = 0.5
 LINES_AT_ONCE = 1_000
+MOST_LINES = 2**63 - 1
+"""The highest id that a database takes."""
 CHANGE_WHAT_IS_SEARCHED = ("train", "nightly", "reindex")
 """Kinds that need the scope admin: they take the machine for hours, or change more than documents."""
 JobId = Annotated[int, Path(ge=1, lt=2**63, description="The job's number.")]
@@ -131,7 +133,7 @@ async def events(
     A client that comes back with Last-Event-ID gets the lines after that one.
     """
     jobs = _jobs(request)
-    last = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    last = min(int(last_event_id), MOST_LINES) if last_event_id and last_event_id.isdecimal() else 0
     shown: Job | None = None
     while not _serving(request).is_stopping:
         found, lines = await run_sync(partial(_news, jobs, job.id, after=last))
