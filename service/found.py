@@ -28,6 +28,7 @@ from trainer.trec import parse_run
 MOST_JOBS = 500
 """Jobs of a kind and a collection that are looked at."""
 _JOB = re.compile("job-([1-9][0-9]{0,17})")
+_UTC, _AND = "+00:00", "~"
 _MARGIN_S = 60.0
 """What a training takes beside the steps that it times."""
 
@@ -65,6 +66,11 @@ class Found:
     page: Path | None = None
     began: str = ""
 
+    @property
+    def place(self) -> str:
+        """Where it stands among others, for whoever goes on after it, even once it is gone."""
+        return f"{self.made_at.removesuffix(_UTC)}{_AND}{self.id}"
+
     def is_about(self, version: str) -> bool:
         """Whether a model takes part in it."""
         return version == self.version or any(arm.partition("@")[2] == version for arm in self.arms)
@@ -77,7 +83,24 @@ class Found:
 def found_in(home: Home, collections: Iterable[Collection]) -> list[Found]:
     """Return what was found of collections, the newest first; of a job's result only the outline is read."""
     found = [one for collection in collections for one in _found(home, collection)]
-    return sorted(found, key=lambda one: (one.made_at, one.job or 0), reverse=True)
+    return sorted(found, key=lambda one: _order(one.place), reverse=True)
+
+
+def older(found: Sequence[Found], after: str) -> Sequence[Found]:
+    """Return those after a place, or after a finding by its id, which raises NotFound for none; all where it is ""."""
+    if not after:
+        return found
+    place = after if _AND in after else next((one.place for one in found if one.id == after), None)
+    if place is None:
+        raise NotFound(f"There is no report {after[:80]!r} to go on after; leave `after` out to begin with the newest.")
+    return [one for one in found if _order(one.place) < _order(place)]
+
+
+def _order(place: str) -> tuple[str, int, str]:
+    """Return what places are compared by: the moment, then the job's number."""
+    moment, _, key = place.partition(_AND)
+    by_job = _JOB.fullmatch(key)
+    return moment, int(by_job[1]) if by_job else 0, key
 
 
 def find(home: Home, collections: Iterable[Collection], key: str) -> Found:

@@ -212,12 +212,27 @@ def test_what_was_found_is_listed_once_the_newest_first_and_shown_whole(client: 
     measured = client.get(f"/v1/evaluations/{found[2]['id']}").json()["content"]["arms"]
     assert (measured["keyword"]["ndcg@10"], measured["keyword"]["queries"]) == (1.0, 1)
     first = client.get("/v1/evaluations?limit=1").json()
-    assert first["next"] == "job-1"
     rest = client.get("/v1/evaluations", params={"after": first["next"]}).json()["evaluations"]
     assert [one["id"] for one in rest] == [one["id"] for one in found[1:]]
     assert len(client.get("/v1/evaluations?kind=evaluation").json()["evaluations"]) == 1
     assert len(client.get("/v1/evaluations?model=other").json()["evaluations"]) == 2
     assert client.get("/v1/evaluations/job-9").status_code == 404
+
+
+def test_whoever_goes_on_after_a_finding_that_is_gone_goes_on_where_it_was(client: TestClient, home: Home) -> None:
+    keep_findings(home)
+    job, verdict, runs = (one["id"] for one in client.get("/v1/evaluations").json()["evaluations"])
+    after = client.get("/v1/evaluations?limit=2").json()["next"]
+    assert client.get(f"/v1/evaluations?after={verdict}").json() == client.get(f"/v1/evaluations?after={after}").json()
+    with home.catalog.database.write() as connection:
+        connection.execute(delete(schema.verdicts))
+    left = client.get(f"/v1/evaluations?after={after}").json()
+    assert ([one["id"] for one in left["evaluations"]], left["next"]) == ([runs], None)
+    shown = client.get(f"/reports?after={after}").text
+    assert (f"/reports/{runs}" in shown, f"/reports/{job}" in shown) == (True, False)
+    for path in (f"/v1/evaluations?after={verdict}", f"/reports?after={verdict}"):
+        answer = client.get(path)
+        assert (answer.status_code, "to go on after" in answer.text) == (404, True)
 
 
 def test_lists_read_no_results_and_one_finding_only_its_own(
