@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from retrieval.catalog import schema
-from retrieval.catalog.database import Database, now
+from retrieval.catalog.database import Along, Database, nothing_else, now
 from retrieval.catalog.job import Ended, Job, JobState, Line, Listed, SameJob, Work
 from retrieval.catalog.outline import outline_of
 from retrieval.catalog.rows import insert_for
@@ -27,16 +27,19 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def submit(self, work: Work, *, made_by: str) -> Job:
+    def submit(self, work: Work, *, made_by: str, along: Along[Job] = nothing_else) -> Job:
         """Queue work; raises SameJob where the same waits or runs already."""
         with self._database.write() as connection:
             asked = queued(connection, work, made_by=made_by)
+            job = Job.of(connection.execute(select(schema.jobs).where(schema.jobs.c.id == asked.id)).one())
+            if asked.is_new:
+                along(connection, job)
         if not asked.is_new:
             raise SameJob(
                 f"Job {asked.id} does the same already ({work.kind} of {work.collection!r}); follow it: "
                 f"`tandem jobs show {asked.id}`, or cancel it first: `tandem jobs cancel {asked.id}`."
             )
-        return self.get(asked.id)
+        return job
 
     def get(self, job: int) -> Job:
         """Return a job with its result, which may have megabytes; raises NotFound."""

@@ -9,12 +9,13 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from retrieval.catalog.database import Along
 from retrieval.catalog.job import Job, Line, Listed
 from retrieval.catalog.jobs import Jobs
 from retrieval.catalog.keys import Scope
 from retrieval.types import JsonValue
 from service.api.described import problems
-from service.api.idempotent import Once
+from service.api.idempotent import Once, kept_along
 from service.api.job_schemas import JobBody, JobRequest, JobsBody, JobsLink, LogBody, LogLink
 from service.auth import Reader, Writer
 from service.jobs.announcing import JobQueue
@@ -67,7 +68,8 @@ def submit(request: Request, caller: Writer, body: JobRequest) -> dict[str, Json
         caller.needs(Scope.ADMIN)
     allowed = asked_from_afar(work, _serving(request).home.settings)
     queue: JobQueue = request.app.state.queue
-    return queue.submit(allowed, made_by=caller.name).to_json()
+    along: Along[Job] = kept_along(request, 202, lambda job: JobBody(**job.to_json()))
+    return queue.submit(allowed, made_by=caller.name, along=along).to_json()
 
 
 @router.get("", response_model=JobsBody, responses=problems(422), summary="List jobs")
