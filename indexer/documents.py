@@ -4,13 +4,19 @@ from collections.abc import Sequence
 
 from retrieval.analysis import Analyzer
 from retrieval.catalog import Catalog, Collection
+from retrieval.catalog.database import Along, nothing_else
 from retrieval.catalog.unchanged import UNCONDITIONAL, Still
 from retrieval.errors import NotFound
 from retrieval.types import Document, JsonValue
 
 
 def delete_documents(
-    catalog: Catalog, collection: Collection, ids: Sequence[str], *, still: Still = UNCONDITIONAL
+    catalog: Catalog,
+    collection: Collection,
+    ids: Sequence[str],
+    *,
+    still: Still = UNCONDITIONAL,
+    along: Along[int] = nothing_else,
 ) -> int:
     """Delete documents, all or none, and return how many; the index follows.
 
@@ -19,7 +25,8 @@ def delete_documents(
     unknown = sorted(set(ids) - catalog.documents.keys(collection).keys())
     if unknown:
         raise NotFound(f"There is no document {unknown[0]!r}; nothing was deleted. `tandem documents list` shows all.")
-    return catalog.documents.delete(collection, ids, Analyzer(collection.config.language).words, still=still)
+    words_of = Analyzer(collection.config.language).words
+    return catalog.documents.delete(collection, ids, words_of, still=still, along=along)
 
 
 def document_json(document: Document) -> dict[str, JsonValue]:

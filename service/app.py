@@ -32,7 +32,6 @@ from service.api.described import problems
 from service.api.idempotent import add_idempotency
 from service.api.writing import WRITERS
 from service.auth import Access
-from service.ballots import Ballots
 from service.ending import AnsweredToTheEnd
 from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, SameOrigin, TrustedHosts
@@ -73,7 +72,6 @@ def create_app(
     app.state.queue = JobQueue(serving.home)
     app.state.searching = Searching(serving, app.state.metrics)
     app.state.suggesting = Suggesting(serving.home.catalog)
-    app.state.ballots = Ballots()
     add_handlers(app)
     describe_problems(app)
     add_idempotency(app)

@@ -254,7 +254,7 @@ class Client:
     def jobs(
         self, *, collection: str | None = None, kind: str | None = None, states: Sequence[JobState] = ()
     ) -> Iterator[Job]:
-        """Give jobs, the newest first, asking for a page when the last one is through."""
+        """Give jobs without their results, the newest first, asking for a page when the last one is through."""
         told: dict[str, Any] = {"collection": collection, "kind": kind, "state": [state.value for state in states]}
         params = {name: value for name, value in told.items() if value}
         while True:

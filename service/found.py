@@ -5,7 +5,9 @@ and runs in the catalog, unless a job or a training left them on its way.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -25,6 +27,8 @@ from trainer.trec import parse_run
 
 MOST_JOBS = 500
 """Jobs of a kind and a collection that are looked at."""
+_JOB = re.compile("job-([1-9][0-9]{0,17})")
+_UTC, _AND = "+00:00", "~"
 _MARGIN_S = 60.0
 """What a training takes beside the steps that it times."""
 
@@ -42,7 +46,7 @@ KINDS = {"train": FoundBy.TRAINING, "compare": FoundBy.COMPARISON, "evaluate": F
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One finding. `content` is what its command prints with --json, or what is left of it.
+    """One finding. `content` is what its command prints with --json, or what is left of it; in a list, its outline.
 
     `arms` are what it is about, the one that was tried first; `began` and `made_at` bound the time of the work, ISO
     8601 in UTC. `page` is the report that a training wrote, if it is still there.
@@ -62,6 +66,11 @@ class Found:
     page: Path | None = None
     began: str = ""
 
+    @property
+    def place(self) -> str:
+        """Where it stands among others, for whoever goes on after it, even once it is gone."""
+        return f"{self.made_at.removesuffix(_UTC)}{_AND}{self.id}"
+
     def is_about(self, version: str) -> bool:
         """Whether a model takes part in it."""
         return version == self.version or any(arm.partition("@")[2] == version for arm in self.arms)
@@ -72,17 +81,52 @@ class Found:
 
 
 def found_in(home: Home, collections: Iterable[Collection]) -> list[Found]:
-    """Return what was found of collections, the newest first."""
+    """Return what was found of collections, the newest first; of a job's result only the outline is read."""
     found = [one for collection in collections for one in _found(home, collection)]
-    return sorted(found, key=lambda one: (one.made_at, one.job or 0), reverse=True)
+    return sorted(found, key=lambda one: _order(one.place), reverse=True)
+
+
+def older(found: Sequence[Found], after: str) -> Sequence[Found]:
+    """Return those after a place, or after a finding by its id, which raises NotFound for none; all where it is ""."""
+    if not after:
+        return found
+    place = after if _AND in after else next((one.place for one in found if one.id == after), None)
+    if place is None:
+        raise NotFound(f"There is no report {after[:80]!r} to go on after; leave `after` out to begin with the newest.")
+    return [one for one in found if _order(one.place) < _order(place)]
+
+
+def _order(place: str) -> tuple[str, int, str]:
+    """Return what places are compared by: the moment, then the job's number."""
+    moment, _, key = place.partition(_AND)
+    by_job = _JOB.fullmatch(key)
+    return moment, int(by_job[1]) if by_job else 0, key
 
 
 def find(home: Home, collections: Iterable[Collection], key: str) -> Found:
-    """Return a finding by its id; raises NotFound."""
-    for one in found_in(home, collections):
-        if one.id == key:
-            return _with_measures(home, one)
+    """Return a finding by its id, with all of its content; raises NotFound."""
+    if (by_job := _JOB.fullmatch(key)) is not None:
+        found = _by_job(home, collections, int(by_job[1]))
+    else:
+        found = next((one for one in found_in(home, collections) if one.id == key), None)
+    if found is not None:
+        return _with_measures(home, found)
     raise NotFound(f"There is no report {key[:80]!r}; it may have been dropped for newer ones, or forgotten.")
+
+
+def _by_job(home: Home, collections: Iterable[Collection], number: int) -> Found | None:
+    """Return what a job of one of the collections found; nothing else is looked at."""
+    with suppress(NotFound):
+        job = home.catalog.jobs.glance(number)
+        collection = next((one for one in collections if one.name == job.work.collection), None)
+        if collection is not None and job.work.kind in KINDS and _has_found(job, collection):
+            return _of_job(home, job, home.catalog.jobs.get(number).result)
+    return None
+
+
+def _has_found(job: Job, collection: Collection) -> bool:
+    """Return whether a job left a finding of this collection, and not of one of the same name before it."""
+    return job.state is JobState.DONE and isinstance(job.outline, dict) and job.made_at >= collection.created_at
 
 
 def _found(home: Home, collection: Collection) -> Iterator[Found]:
@@ -98,8 +142,8 @@ def _of_jobs(home: Home, collection: Collection) -> Iterator[Found]:
     for kind in KINDS:
         listed = Listed(collection.name, kind, [JobState.DONE], limit=MOST_JOBS)
         for job in home.catalog.jobs.list(listed):
-            if isinstance(job.result, dict) and job.made_at >= collection.created_at:
-                yield _of_job(home, job, job.result)
+            if _has_found(job, collection):
+                yield _of_job(home, job, job.outline)
 
 
 def _of_job(home: Home, job: Job, result: Mapping[str, Any]) -> Found:

@@ -14,6 +14,7 @@ from indexer.reindex import check_analyzer
 from indexer.submission import Submitted, submit
 from indexer.uploads import Upload, Uploaded, upload
 from retrieval.catalog import Collection
+from retrieval.catalog.database import Along, nothing_else
 from retrieval.catalog.unchanged import UNCONDITIONAL, Still
 from retrieval.encoder import OnnxEncoder
 from retrieval.errors import IndexBusy, ModelError, StoreError, TandemError
@@ -151,13 +152,15 @@ class Serving:
         uploaded = upload(pipeline, sent, on_commit=self.check_stopping)
         return uploaded, self._made_searchable(pipeline.collection)
 
-    def delete(self, name: str, ids: Sequence[str], *, still: Still = UNCONDITIONAL) -> tuple[int, bool]:
+    def delete(
+        self, name: str, ids: Sequence[str], *, still: Still = UNCONDITIONAL, along: Along[int] = nothing_else
+    ) -> tuple[int, bool]:
         """Delete documents, all or none; return how many, and if searches know it already.
 
         Raises NotFound, and DocumentChanged where one is not what `still` says.
         """
         collection = self.home.catalog.collections.get(name)
-        deleted = delete_documents(self.home.catalog, collection, ids, still=still)
+        deleted = delete_documents(self.home.catalog, collection, ids, still=still, along=along)
         return deleted, self._made_searchable(collection)
 
     def check_stopping(self) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from retrieval.catalog import Catalog, Collection
+from retrieval.catalog.ballots import Ballot
 from retrieval.catalog.votes import Preferred, Vote
 from retrieval.errors import ModelError, NotFound, UsageError
 from retrieval.query import Query
 from retrieval.results import SearchResult
 from retrieval.types import Mode
-from service.ballots import Ballot, is_same
 from service.serving import Serving
 from trainer.arms import Arm, parse_arms
 from trainer.voting import JUDGMENTS, judged_by, query_id
@@ -74,7 +74,7 @@ def places(documents: Sequence[str]) -> Mapping[str, int]:
 
 def cast(catalog: Catalog, ballot: Ballot, said: str, *, by: str) -> Vote:
     """Keep a vote, and let it judge. Raises UsageError for what cannot be said, VotedAlready, and NotFound."""
-    shown, collection = ballot.shown, catalog.collections.get(ballot.shown.collection)
+    shown, collection = ballot.shown, catalog.collections.get(ballot.collection)
     vote = catalog.votes.put(
         collection,
         Vote(
@@ -98,7 +98,7 @@ def _preferred(ballot: Ballot, said: str) -> Preferred:
         raise UsageError(f"A vote is one of {', '.join(SAID)}, not {said[:20]!r}.")
     if said not in ("left", "right"):
         return Preferred(said)
-    if is_same(ballot.shown.a_shown, ballot.shown.b_shown):
+    if ballot.shown.is_same:
         raise UsageError("Both sides show the same documents in the same order: neither can be better.")
     return Preferred(ballot.on_left if said == "left" else ballot.on_right)
 

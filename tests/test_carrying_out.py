@@ -18,6 +18,7 @@ from service.jobs.announcing import JobQueue
 from service.jobs.carrying_out import Worker
 from service.jobs.kinds import work_of
 from service.jobs.resuming import Left, left_by_earlier_attempts
+from service.jobs.working import Forgetting
 from tests.homes import REPOSITORY, Workbench, environment, page, write_pages
 from trainer.training.run import TrainingRun
 
@@ -131,7 +132,7 @@ carrying_out.Worker(Home.open(Settings.from_environment()), "doomed").carry_out(
 
 
 @pytest.mark.slow
-def test_the_job_of_a_worker_that_was_killed_is_given_to_another_and_up_in_the_end(
+def test_the_job_of_a_worker_that_was_killed_is_given_to_another(
     bench: Workbench, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs, home = bench.home.catalog.jobs, bench.home
@@ -155,12 +156,71 @@ def test_the_job_of_a_worker_that_was_killed_is_given_to_another_and_up_in_the_e
     found = jobs.get(job.id)
     assert (found.state, found.attempt) == (JobState.DONE, 2)
 
-    again = jobs.submit(job.work, made_by="me")
-    for _ in range(working.MOST_ATTEMPTS):
-        assert jobs.take_up(again.id, "gone")
+
+def test_a_job_is_given_up_when_three_workers_went_silent_with_it_and_not_when_they_were_stopped(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, home = bench.home.catalog.jobs, bench.home
+    monkeypatch.setattr(working, "SILENT_S", -1)
+    job = jobs.submit(work_of("audit", "default", {}), made_by="me")
+    for _ in range(5):
+        taken = jobs.take_up(job.id, "stopped")
+        assert taken is not None
+        assert jobs.give_back(taken)
+    for state in (JobState.QUEUED, JobState.QUEUED, JobState.INTERRUPTED):
+        assert jobs.take_up(job.id, "gone")
         working.look_after(home)
-    assert jobs.get(again.id).state is JobState.INTERRUPTED
-    assert "gone went away, as 2 before it" in jobs.get(again.id).error
+        assert jobs.get(job.id).state is state
+    assert "gone went away, as 2 before it" in jobs.get(job.id).error
+    assert jobs.queue_again(jobs.get(job.id)).attempt == 8
+    assert jobs.take_up(job.id, "gone")
+    working.look_after(home)
+    assert jobs.get(job.id).state is JobState.QUEUED
+
+
+@pytest.fixture
+def old(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Makes a job that is over, which is old enough to be forgotten; returns how many jobs there are then."""
+    monkeypatch.setattr(working, "KEPT_DAYS", -1)
+    jobs = bench.home.catalog.jobs
+
+    def make() -> int:
+        jobs.cancel(jobs.submit(work_of("audit", "default", {}), made_by="me").id)
+        return len(jobs.list())
+
+    return make
+
+
+def test_old_jobs_are_forgotten_every_hour_and_by_every_burst(bench: Workbench, old: Callable[[], int]) -> None:
+    jobs, now_s = bench.home.catalog.jobs, time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: now_s)
+        forgetting = Forgetting(bench.home)
+        for later_s, left in ((0, 0), (working.FORGET_S - 1, 1), (working.FORGET_S, 0), (working.FORGET_S + 1, 1)):
+            old()
+            patch.setattr(time, "monotonic", lambda later_s=later_s: now_s + later_s)
+            forgetting.go_on()
+            assert len(jobs.list()) == left
+    assert old() == 2
+    assert working.drain(bench.home) == 0
+    assert jobs.list() == []
+
+
+def test_a_worker_that_stays_forgets_old_jobs(
+    bench: Workbench, old: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "LOOK_S", 0.05)
+    monkeypatch.setattr(working, "FORGET_S", 0.1)
+    looked: list[int] = []
+
+    def look(home: Home, **_: object) -> None:
+        looked.append(old())
+        if len(looked) == 10:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(working, "look_after", look)
+    assert working.work(bench.home) == 0
+    assert max(looked) <= 5  # or else each look had added one
 
 
 def children(pid: int) -> list[int]:
@@ -183,7 +243,7 @@ def second_attempt(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> tuple[J
         taken = bench.home.catalog.jobs.take_up(job.id, worker)
         assert taken is not None
         if worker == "a":
-            assert bench.home.catalog.jobs.give_back(taken, seconds=-1)
+            assert bench.home.catalog.jobs.give_back(taken)
     return bench.home.catalog.jobs.get(job.id), []
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
@@ -25,6 +27,8 @@ from retrieval.catalog import (
     schema_votes,
     text_hash,
 )
+from retrieval.catalog.database import MIGRATIONS
+from retrieval.catalog.job import JobState, Work
 from retrieval.catalog.schema import metadata
 from retrieval.errors import CatalogError, FingerprintMismatch, NotFound, SchemaMismatch, UsageError
 from retrieval.types import Block, BlockKind, Chunk, Document, Link, SparseVector
@@ -199,6 +203,25 @@ def test_the_migrations_make_exactly_the_tables_of_the_schema(catalog: Catalog) 
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert {schema_idempotency, schema_recurring, schema_searches, schema_votes}  # their tables are in it too
         assert compare_metadata(context, metadata) == []
+
+
+def test_a_job_of_an_older_catalog_keeps_its_result_and_gets_an_outline(tmp_path: Path) -> None:
+    catalog = Catalog.open(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
+    jobs, result = catalog.jobs, {"verdict": "better", "arms": {"keyword": {"ndcg@10": 0.5}}, "changed": [1]}
+    for told in (result, None):
+        taken = jobs.take_up(jobs.submit(Work("compare", "default", {}), made_by="me").id, "w")
+        assert taken is not None
+        jobs.end(taken, JobState.DONE, result=told)
+    before = [jobs.get(number) for number in (1, 2)]
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with catalog.database.write() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0009")
+    catalog.database.migrate()
+    assert [jobs.get(number) for number in (1, 2)] == before
+    assert before[0].outline == {"verdict": "better", "arms": {"keyword": {}}, "changed": []}
+    catalog.close()
 
 
 @pytest.mark.parametrize(("revision", "advice"), [("0000", "tandem migrate"), ("9999", "Upgrade Tandem")])

@@ -2,15 +2,19 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from retrieval.errors import ModelError, TandemError
+from tests.homes import REPOSITORY
 from trainer.finetuning import TrainingInterrupted, estimate_in_subprocess, finetune_in_subprocess
-from trainer.finetuning.progress import Progress, Reporter, Stage, Stopped
+from trainer.finetuning.progress import INTERRUPTED, Progress, Reporter, Stage, Stopped
 
 PROGRESS = {"stage": "training", "step": 3, "steps": 9, "seconds_left": 41.5, "ndcg": 0.5}
 RESULT = {
@@ -42,6 +46,13 @@ def ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ending:
     return give
 
 
+def until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.05)
+
+
 def said(**record: object) -> str:
     """A line of shell that prints this record."""
     return f"echo '{json.dumps(record)}'"
@@ -63,7 +74,7 @@ def test_the_child_is_given_its_task_and_no_network(ending: Ending, tmp_path: Pa
     with pytest.raises(ModelError):
         finetune_in_subprocess(Path("/s"), Path("/b"), Path("/o"), share=0.25, resume=True)
     asked = (tmp_path / "asked").read_text().splitlines()
-    assert asked == ["-P -m trainer.finetune /s /b /o --share 0.25 --resume", "11"]
+    assert asked == ["-P -m trainer.finetune /s /b /o --share 0.25 --resume --end-with-stdin", "11"]
 
 
 def test_the_childs_error_is_raised_here(ending: Ending, tmp_path: Path) -> None:
@@ -151,9 +162,75 @@ def test_a_training_that_nobody_follows_any_more_is_to_stop() -> None:
         stream.close()
 
 
+ORPHAN = """
+import sys, time
+import trainer.finetune as child
+from trainer.finetuning import progress
+
+def finetune(task, reporter):
+    reporter.progress(progress.Progress(progress.Stage.TRAINING, 1, 2))
+    while sys.argv[1] != "stuck":
+        time.sleep(0.01)
+        try:
+            reporter.check()
+        except progress.Stopped:
+            print("saved", flush=True)
+            raise
+    time.sleep(60)
+
+child.finetune = finetune
+progress.GRACE_S = float(sys.argv[2])
+sys.exit(child.main(["set", "base", "out", "--end-with-stdin"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "grace_s", "is_told_before", "last"),
+    [("saves", "60", False, "saved\n"), ("stuck", "0.2", False, ""), ("stuck", "60", True, "")],
+)
+def test_a_training_ends_with_whoever_started_it(how: str, grace_s: str, is_told_before: bool, last: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHAN, how, grace_s],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert "progress" in child.stdout.readline()
+        if is_told_before:
+            child.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+        child.stdin.close()
+        assert child.wait(30) == INTERRUPTED
+        assert child.stdout.read() == last
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from trainer.finetuning import finetune_in_subprocess
+
+folder = Path(sys.argv[1])
+sys.executable = str(folder / "python")
+finetune_in_subprocess(folder, folder, folder / "out", on_progress=lambda _: (folder / "begun").touch())
+"""
+
+
+def test_the_child_of_a_command_that_was_killed_learns_of_it(ending: Ending, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    ending(said(progress=PROGRESS) + f"\ncat > {tmp_path}/read\ntouch {tmp_path}/ended")
+    with subprocess.Popen(command, cwd=REPOSITORY) as parent:
+        until(lambda: (tmp_path / "begun").exists())
+        assert not (tmp_path / "ended").exists()
+        parent.kill()
+    until(lambda: (tmp_path / "ended").exists())
+
+
 def test_an_estimate_is_read(ending: Ending, tmp_path: Path) -> None:
     found = {"seconds": 640.0, "steps": 87, "pairs": 919, "pairs_per_s": 3.5}
     ending(f'echo "$@" > {tmp_path}/asked\n' + said(estimate=found))
     estimate = estimate_in_subprocess(tmp_path / "set", tmp_path / "base", share=0.5)
     assert (estimate.seconds, estimate.steps, estimate.pairs, estimate.details) == (640.0, 87, 919, found)
-    assert (tmp_path / "asked").read_text().endswith("--share 0.5 --estimate\n")
+    assert (tmp_path / "asked").read_text().endswith("--share 0.5 --estimate --end-with-stdin\n")

@@ -15,6 +15,7 @@ from retrieval.catalog.keys import Scope
 from retrieval.catalog.schema_idempotency import idempotency_keys
 from retrieval.home import Home
 from retrieval.settings import Settings
+from service.api import idempotent
 from service.app import create_app
 from service.auth import Access
 from service.serving import Serving
@@ -191,6 +192,41 @@ def test_a_crash_inside_frees_the_key(client: TestClient, serving: Serving, monk
         patch.setattr(serving, "submit", broken)
         assert posted(client, "crash", "An owl.", "owl").status_code == 500
     assert posted(client, "crash", "An owl.", "owl").json()["kept"] == 1
+
+
+def test_what_was_committed_before_a_kill_is_answered_for_and_not_done_again(
+    client: TestClient, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted(client, "kept", "A lynx.", "lynx").raise_for_status()
+    job: tuple[str, Any] = ("/v1/jobs", {"kind": "embed", "parameters": {"version": "killed"}})
+    deletion: tuple[str, Any] = ("/v1/documents/delete", {"ids": ["lynx"]})
+    with monkeypatch.context() as patch:
+        patch.setattr(idempotent, "_settle", lambda *_: None)  # as a kill before the answer is kept
+        for path, body in (job, deletion):
+            client.post(path, json=body, headers={"Idempotency-Key": f"killed-{path}"})
+    aged(home.catalog, beat_at=SILENT_S + 1)
+    again = [
+        client.post(path, json=body, headers={"Idempotency-Key": f"killed-{path}"}) for path, body in (job, deletion)
+    ]
+    assert [answer.status_code for answer in again] == [202, 200]
+    assert again[0].json() == client.get(f"/v1/jobs/{again[0].json()['id']}").json()
+    assert again[1].json() == {"deleted": 1, "indexed": False}
+    assert [answer.headers["idempotency-replayed"] for answer in again] == ["true", "true"]
+
+
+def test_what_was_committed_before_an_error_is_answered_for(
+    client: TestClient, serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted(client, "kept-too", "A stoat.", "stoat").raise_for_status()
+    asked: dict[str, Any] = {"json": {"ids": ["stoat"]}, "headers": {"Idempotency-Key": "broken"}}
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("inside")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(serving, "_made_searchable", broken)
+        assert client.post("/v1/documents/delete", **asked).status_code == 500
+    assert client.post("/v1/documents/delete", **asked).json() == {"deleted": 1, "indexed": False}
 
 
 def test_keys_are_each_callers_own(home: Home, serving: Serving) -> None:

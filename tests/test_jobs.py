@@ -50,6 +50,30 @@ def test_what_came_of_it_is_kept(jobs: Jobs) -> None:
     assert not jobs.beat(job, {})
 
 
+def test_a_result_is_read_where_one_job_is_asked_for_and_its_outline_in_lists(jobs: Jobs) -> None:
+    job = begun(jobs)
+    result = {
+        "verdict": "better",
+        "summary": {"headline": "Worth it.", "lines": ["a"]},
+        "arms": {"keyword": {"ndcg@10": 0.5}},
+        "told": "x" * 3_000,
+        "changed": list(range(1_000)),
+        "queries": {str(number): number for number in range(1_000)},
+    }
+    jobs.end(job, JobState.DONE, result=result)
+    assert jobs.get(job.id).result == result
+    for found in (jobs.glance(job.id), *jobs.list()):
+        assert found.result is None
+        assert found.outline == {
+            "verdict": "better",
+            "summary": {"headline": "Worth it.", "lines": []},
+            "arms": {"keyword": {}},
+            "told": "x" * 2_000,
+            "changed": [],
+            "queries": {str(number): number for number in range(100)},
+        }
+
+
 def test_a_queued_job_is_cancelled_at_once_and_a_running_one_is_told(jobs: Jobs) -> None:
     waiting = jobs.submit(WORK, made_by="me")
     assert jobs.cancel(waiting.id).state is JobState.CANCELLED
@@ -87,8 +111,9 @@ def test_a_worker_that_was_given_up_changes_nothing_any_more(jobs: Jobs) -> None
     first = begun(jobs)
     assert [job.id for job in jobs.silent(-1)] == [first.id]
     assert jobs.silent(60) == []
-    assert not jobs.give_back(first, seconds=60)
-    assert jobs.give_back(first, seconds=-1)
+    assert not jobs.lose(first, seconds=60)
+    assert jobs.lose(first, seconds=-1)
+    assert not jobs.give_back(first)
     second = jobs.take_up(first.id, "b")
     assert second is not None
     assert not jobs.beat(first, {"share": 1.0})

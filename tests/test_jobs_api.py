@@ -57,7 +57,9 @@ def test_work_is_asked_for_and_the_service_finds_what_a_worker_ingested(client: 
     Worker(home, "w").carry_out(job["id"])
     done = client.get(f"/v1/jobs/{job['id']}").json()
     assert (done["state"], done["result"]["documents"]) == ("done", 1)
-    assert client.get("/v1/jobs", params={"kind": "ingest", "state": "done"}).json()["jobs"] == [done]
+    assert client.get("/v1/jobs", params={"kind": "ingest", "state": "done"}).json()["jobs"] == [
+        {**done, "result": None}
+    ]
     assert client.get("/v1/search", params={"q": "snow"}).json()["hits"][0]["document"]["title"] == "B"
     log = client.get(f"/v1/jobs/{job['id']}/log").json()
     assert log["lines"][0]["text"].startswith("tandem ingest ")
@@ -136,8 +138,34 @@ def test_a_job_is_followed_to_its_end(client: TestClient, home: Home) -> None:
     assert (states[0], states[-1]) == ("queued", JobState.DONE)
     lines = [body for kind, body in found if kind == "line"]
     assert lines[0]["text"] == "tandem audit --collection=default --json"
+    results = [body["result"] for kind, body in found if kind == "job"]
+    assert results[:-1] == [None] * (len(results) - 1)
+    assert results[-1] is not None
+    assert results[-1] == client.get(f"/v1/jobs/{job}").json()["result"]
     again = client.get(f"/v1/jobs/{job}/events", headers={"Last-Event-ID": str(lines[-1]["id"])})
     assert [kind for kind, _ in events(again.text)] == ["job"]
+
+
+def test_a_job_that_said_much_is_followed_to_its_last_line_before_its_end(
+    client: TestClient, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submitted(client).json()["id"]
+    home.catalog.jobs.say(job, [str(number) for number in range(5)])
+    home.catalog.jobs.cancel(job)
+    monkeypatch.setattr("service.api.jobs.LINES_AT_ONCE", 2)
+    found = events(client.get(f"/v1/jobs/{job}/events").text)
+    assert [kind for kind, _ in found] == ["line"] * 5 + ["job"]
+
+
+@pytest.mark.parametrize(
+    ("last", "lines"), [("9" * 20, 0), (str(2**63), 0), (str(2**63 - 1), 0), ("0", 1), ("-1", 1), ("x", 1)]
+)
+def test_any_last_event_id_is_followed_from(client: TestClient, home: Home, last: str, lines: int) -> None:
+    job = submitted(client).json()["id"]
+    home.catalog.jobs.say(job, ["a"])
+    home.catalog.jobs.cancel(job)
+    answer = client.get(f"/v1/jobs/{job}/events", headers={"Last-Event-ID": last})
+    assert [kind for kind, _ in events(answer.text)] == ["line"] * lines + ["job"]
 
 
 def test_jobs_are_listed_page_by_page(client: TestClient) -> None:

@@ -1,6 +1,6 @@
 """Judgment sets, findings and votes over HTTP."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,20 @@ from sqlalchemy import delete, text
 from starlette.testclient import TestClient
 
 from retrieval.catalog import schema, schema_votes
-from retrieval.catalog.job import JobState, Work
+from retrieval.catalog.job import Job, JobState, Work
+from retrieval.catalog.jobs import Jobs
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.catalog.keys import Scope
 from retrieval.catalog.runs import KeptRun
 from retrieval.catalog.verdicts import KeptVerdict
 from retrieval.catalog.votes import Preferred, Vote
 from retrieval.home import Home
+from service import found
 from service.app import create_app
 from service.auth import Access
 from service.serving import Serving
 from tests.promotion_cases import collection_of, two_models
+from trainer.brought import first_twice
 
 BASE = "http://127.0.0.1:8080"
 QUERIES = [{"id": "q1", "text": "loaf"}, {"id": "q2", "text": "puppy"}, {"id": "q3", "text": "automobile"}]
@@ -53,7 +56,14 @@ def client(application: TestClient, home: Home) -> TestClient:
 def forget_what_was_judged(home: Home) -> None:
     """Leave the home as it was made: a home for each test would take longer than the tests."""
     with home.catalog.database.write() as connection:
-        for table in (schema.judgment_sets, schema_votes.votes, schema.verdicts, schema.runs, schema.jobs):
+        for table in (
+            schema.judgment_sets,
+            schema_votes.votes,
+            schema_votes.ballots,
+            schema.verdicts,
+            schema.runs,
+            schema.jobs,
+        ):
             connection.execute(delete(table))
         connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'jobs'"))  # the next is number 1 again
 
@@ -98,6 +108,20 @@ def test_what_the_command_refuses_is_refused(client: TestClient, more: Any, stat
     answer = bring(client, **more)
     assert (answer.status_code, said in answer.json()["detail"]) == (status, True), answer.text
     assert client.get("/v1/judgments").json() == {"judgments": []}
+
+
+def test_each_of_many_query_ids_is_looked_at_once() -> None:
+    hashed: list[str] = []
+
+    class Id(str):
+        def __hash__(self) -> int:
+            hashed.append(self)
+            return super().__hash__()
+
+    ids = [Id(number) for number in range(1_000)]
+    assert first_twice(ids) is None
+    assert len(hashed) <= 2 * len(ids)
+    assert first_twice([*ids, "7", "8"]) == "7"
 
 
 def test_a_known_query_id_with_another_text_is_refused(client: TestClient) -> None:
@@ -188,12 +212,49 @@ def test_what_was_found_is_listed_once_the_newest_first_and_shown_whole(client: 
     measured = client.get(f"/v1/evaluations/{found[2]['id']}").json()["content"]["arms"]
     assert (measured["keyword"]["ndcg@10"], measured["keyword"]["queries"]) == (1.0, 1)
     first = client.get("/v1/evaluations?limit=1").json()
-    assert first["next"] == "job-1"
     rest = client.get("/v1/evaluations", params={"after": first["next"]}).json()["evaluations"]
     assert [one["id"] for one in rest] == [one["id"] for one in found[1:]]
     assert len(client.get("/v1/evaluations?kind=evaluation").json()["evaluations"]) == 1
     assert len(client.get("/v1/evaluations?model=other").json()["evaluations"]) == 2
     assert client.get("/v1/evaluations/job-9").status_code == 404
+
+
+def test_whoever_goes_on_after_a_finding_that_is_gone_goes_on_where_it_was(client: TestClient, home: Home) -> None:
+    keep_findings(home)
+    job, verdict, runs = (one["id"] for one in client.get("/v1/evaluations").json()["evaluations"])
+    after = client.get("/v1/evaluations?limit=2").json()["next"]
+    assert client.get(f"/v1/evaluations?after={verdict}").json() == client.get(f"/v1/evaluations?after={after}").json()
+    with home.catalog.database.write() as connection:
+        connection.execute(delete(schema.verdicts))
+    left = client.get(f"/v1/evaluations?after={after}").json()
+    assert ([one["id"] for one in left["evaluations"]], left["next"]) == ([runs], None)
+    shown = client.get(f"/reports?after={after}").text
+    assert (f"/reports/{runs}" in shown, f"/reports/{job}" in shown) == (True, False)
+    for path in (f"/v1/evaluations?after={verdict}", f"/reports?after={verdict}"):
+        answer = client.get(path)
+        assert (answer.status_code, "to go on after" in answer.text) == (404, True)
+
+
+def test_lists_read_no_results_and_one_finding_only_its_own(
+    client: TestClient, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_findings(home)
+    read: list[int] = []
+
+    def get(jobs: Jobs, job: int, get: Callable[[Jobs, int], Job] = Jobs.get) -> Job:
+        read.append(job)
+        return get(jobs, job)
+
+    monkeypatch.setattr(Jobs, "get", get)
+    for path in ("/v1/evaluations", "/reports", "/v1/jobs", "/jobs", "/jobs/1", "/v1/jobs/1/log"):
+        assert client.get(path).status_code == 200
+    assert read == []
+    monkeypatch.setattr(found, "found_in", None)
+    assert client.get("/v1/evaluations/job-1").json()["content"]["interval"] == [0.05, 0.15]
+    assert client.get("/reports/job-1").status_code == 200
+    assert read == [1, 1]
+    for other in ("job-2", f"job-{10**17}"):
+        assert client.get(f"/v1/evaluations/{other}").status_code == 404
 
 
 def test_more_is_asked_for_as_a_job(client: TestClient) -> None:

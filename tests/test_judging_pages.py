@@ -1,21 +1,23 @@
 """The pages for judging, side by side and reports: what they show, hide and keep, without a script."""
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from indexer.candidate_vectors import carry, embed, forget
+from retrieval.catalog import Catalog, ballots, schema_votes
+from retrieval.catalog.ballots import Ballot, BallotGone, Shown
 from retrieval.catalog.job import JobState, Work
 from retrieval.catalog.keys import Scope
-from retrieval.errors import UsageError
 from retrieval.home import Home
 from retrieval.settings import Settings
-from service import ballots
 from service.app import create_app
 from service.auth import COOKIE, Access
 from service.serving import Serving
@@ -209,22 +211,28 @@ def test_a_blind_page_names_no_side_and_its_form_does_not_tell(client: TestClien
     lefts = set()
     for _ in range(12):
         text = blind(client)
-        sides = text[text.index('class="sides"') : text.index('name="ballot"')]
+        sides = text[text.index('class="sides"') :]  # before it, the form lets the arms be chosen
         assert not re.search("keyword|embedding|tiny", sides)
         lefts.add(re.search(r'<ol class="hits">.*?</ol>', sides, re.DOTALL).group())  # type: ignore[union-attr]
     assert len(lefts) == 2  # chance decides who stands on the left
+    ballot = fields(text, "/compare/vote")["ballot"]
+    assert re.fullmatch("[0-9a-f]{32}", ballot)
+    for decoded in (b64decode(ballot), bytes.fromhex(ballot)):
+        assert not re.search(rb"keyword|embedding|tiny|\.md", decoded)
 
 
-def test_a_vote_names_the_sides_is_counted_and_judges(client: TestClient, home: Home) -> None:
-    told = send(client, "/compare/vote", **fields(blind(client), "/compare/vote"), said="left")
+@pytest.mark.parametrize("said", ["left", "right"])
+def test_a_vote_names_the_sides_is_counted_and_judges(client: TestClient, home: Home, said: str) -> None:
+    told = send(client, "/compare/vote", **fields(blind(client), "/compare/vote"), said=said)
     (vote,) = home.catalog.votes.list(collection_of(home))
-    better = vote.a if vote.on_left == "a" else vote.b
-    assert vote.preferred.value == vote.on_left
+    is_a = (vote.on_left == "a") == (said == "left")
+    better = vote.a if is_a else vote.b
+    assert vote.preferred.value == ("a" if is_a else "b")
     assert f"You said: {better} is better." in told.text
     assert f">{better}</h2>" in told.text
     assert "cannot tell yet" in told.text
     assert (vote.made_by, vote.a_shown, vote.b_shown[0]) == ("anybody", ("river.md",), "dog.md")
-    first = (vote.a_shown if vote.on_left == "a" else vote.b_shown)[0]
+    first = (vote.a_shown if is_a else vote.b_shown)[0]
     assert judged(home, "votes")[ASKED["q"]][first] == 1
 
 
@@ -233,8 +241,8 @@ def test_a_ballot_is_cast_once_and_cannot_be_made_up(client: TestClient, home: H
     assert send(client, "/compare/vote", **form, said="bad").status_code == 200
     again = send(client, "/compare/vote", **form, said="left")
     assert (again.status_code, "voted on already" in again.text) == (400, True)
-    content, _, signature = fields(blind(client), "/compare/vote")["ballot"].partition(".")
-    for forged in ("", "x", f"{content[:-4]}AAAA.{signature}", f"{content}.{signature[::-1]}", f"{content}.é"):
+    number = fields(blind(client), "/compare/vote")["ballot"]
+    for forged in ("", "x", number[:-1], number[::-1], f"{number}é", "\0"):
         refused = send(client, "/compare/vote", ballot=forged, said="left")
         assert (refused.status_code, "cannot be voted on any more" in refused.text) == (400, True)
     wrong = send(client, "/compare/vote", **fields(blind(client), "/compare/vote"), said="maybe")
@@ -242,24 +250,34 @@ def test_a_ballot_is_cast_once_and_cannot_be_made_up(client: TestClient, home: H
     assert len(home.catalog.votes.list(collection_of(home))) == 1
 
 
-def test_a_ballot_is_good_for_a_day_and_for_the_service_that_drew_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    box, shown = ballots.Ballots(), ballots.Shown("default", "q", "a", "b", ("1",), ("2",))
-    ballot, sent = box.draw(shown)
-    assert box.read(sent) == ballot
-    with pytest.raises(UsageError):
-        ballots.Ballots().read(sent)
-    monkeypatch.setattr(ballots, "GOOD_FOR_S", -1)
-    with pytest.raises(UsageError):
-        box.read(box.draw(shown)[1])
+def drawn(home: Home) -> Ballot:
+    """A ballot that was kept for a page with the same document on both sides."""
+    ballot = Ballot.draw(collection_of(home), Shown("q", "keyword", "embedding@tiny", ("dog.md",), ("dog.md",)))
+    home.catalog.ballots.put(collection_of(home), ballot)
+    return ballot
+
+
+def test_a_ballot_is_good_for_a_day_whatever_service_shows_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    ballot = drawn(home)
+    after_a_restart = Catalog.open(home.catalog.database.url)
+    assert after_a_restart.ballots.get(ballot.number) == ballot
+    after_a_restart.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(ballots, "GOOD_FOR_S", -1)
+        with pytest.raises(BallotGone, match="a day has passed"):
+            home.catalog.ballots.get(ballot.number)
+    monkeypatch.setattr(ballots, "MOST_KEPT", 2)
+    newer = [drawn(home), drawn(home)]
+    assert [home.catalog.ballots.get(one.number) for one in newer] == newer
+    with pytest.raises(BallotGone):
+        home.catalog.ballots.get(ballot.number)
 
 
 def test_sides_that_show_the_same_cannot_be_told_apart(client: TestClient, home: Home) -> None:
-    drawn = client.app.state.ballots.draw(  # type: ignore[attr-defined]
-        ballots.Shown("default", "q", "keyword", "embedding@tiny", ("dog.md",), ("dog.md",))
-    )[1]
-    refused = send(client, "/compare/vote", ballot=drawn, said="left")
+    number = drawn(home).number
+    refused = send(client, "/compare/vote", ballot=number, said="left")
     assert (refused.status_code, "neither can be better" in refused.text) == (400, True)
-    assert send(client, "/compare/vote", ballot=drawn, said="equal").status_code == 200
+    assert send(client, "/compare/vote", ballot=number, said="equal").status_code == 200
     assert judged(home, "votes") == {"q": {"dog.md": 1}}
 
 
@@ -317,10 +335,12 @@ def test_a_report_that_a_command_wrote_is_found_in_the_home(client: TestClient, 
 
 def test_whoever_may_only_read_sees_and_changes_nothing(serving: Serving, home: Home) -> None:
     sent = home.catalog.keys.create("reader", [Scope.READ])[1]
-    access = Access(home.catalog.keys)
+    access, count = Access(home.catalog.keys), select(func.count()).select_from(schema_votes.ballots)
     with TestClient(create_app(serving, access=access), BASE) as client:
         client.cookies.set(COOKIE, sent)
         assert "scope <code>write</code>" in blind(client)
+        with home.catalog.database.read() as connection:
+            assert connection.execute(count).scalar() == 0
         assert "scope <code>write</code>" in client.get("/judge").text
         for path in ("/judge/queries", "/judge/grade", "/judge/pool", "/compare/vote", "/compare/embed"):
             assert send(client, path, collection="default", text="x").status_code == 403

@@ -310,7 +310,7 @@ def test_a_nightly_job_tells_its_command_which_job_it_is(bench: Workbench) -> No
         taken: Job | None = jobs.take_up(job.id, worker)
         assert taken is not None
         assert left_by_earlier_attempts(bench.home, taken) == Left(words)
-        jobs.give_back(taken, seconds=-1)
+        jobs.give_back(taken)
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Judged queries that somebody brings, from files or over HTTP: what is refused, what is only told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from retrieval.catalog import Catalog, Collection
@@ -51,6 +51,16 @@ def with_grades(
         replace(query, source=source or query.source or "human", grades=dict(qrels.get(query.id, {})))
         for query in queries
     ], [query for query in qrels if query not in ids]
+
+
+def first_twice(ids: Iterable[str]) -> str | None:
+    """Return the first id that came before, or None; each is looked at once."""
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            return one
+        seen.add(one)
+    return None
 
 
 def known_documents(catalog: Catalog, collection: Collection, brought: Sequence[JudgedQuery]) -> tuple[int, list[str]]:

@@ -113,9 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--share", type=float, default=1.0, help="share of the pairs to train on, by group")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
     parser.add_argument("--estimate", action="store_true", help="say how long it would take, and write nothing")
+    parser.add_argument("--end-with-stdin", action="store_true", help="end once whoever started this is gone")
     options = vars(parser.parse_args(arguments))
-    is_dry, task = options.pop("estimate"), Task(**options)
-    reporter = Reporter(sys.stdout)
+    is_dry, is_watching = options.pop("estimate"), options.pop("end_with_stdin")
+    task, reporter = Task(**options), Reporter(sys.stdout)
+    if is_watching:
+        reporter.end_with(sys.stdin.fileno())
     try:
         with reporter.listening():
             reporter.line({"estimate": estimate(task)} if is_dry else {"result": finetune(task, reporter)})

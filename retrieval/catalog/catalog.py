@@ -14,6 +14,7 @@ from retrieval.catalog.moments import MomentsTable
 from retrieval.catalog.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from retrieval.catalog.ballots import Ballots
     from retrieval.catalog.idempotency import Idempotency
     from retrieval.catalog.jobs import Jobs
     from retrieval.catalog.judgments import Judgments
@@ -77,6 +78,13 @@ class Catalog:
         from retrieval.catalog.votes import Votes
 
         return Votes(self.database)
+
+    @cached_property
+    def ballots(self) -> "Ballots":
+        """Pages that can be voted on; loaded when first asked for."""
+        from retrieval.catalog.ballots import Ballots
+
+        return Ballots(self.database)
 
     @cached_property
     def jobs(self) -> "Jobs":

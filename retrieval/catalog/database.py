@@ -3,11 +3,11 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -16,14 +16,21 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 from retrieval.errors import CatalogError, SchemaMismatch
 from retrieval.types import JsonValue
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0012"
 BUSY_TIMEOUT_S = 60
+T = TypeVar("T")
+Along = Callable[[Connection, T], None]
+"""What else is written in a transaction, once it is known what came of it."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def now() -> str:
     """Return the current time in UTC as ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def nothing_else(_connection: Connection, _done: object) -> None:
+    """Write nothing along with a transaction."""
 
 
 class _Snapshot(threading.local):

@@ -18,7 +18,7 @@ from retrieval.catalog.chunks import (
     replace_chunks,
 )
 from retrieval.catalog.collections import Collection
-from retrieval.catalog.database import Database, now
+from retrieval.catalog.database import Along, Database, nothing_else, now
 from retrieval.catalog.due_vectors import check_embedded
 from retrieval.catalog.rows import in_batches, insert_for
 from retrieval.catalog.showing import SHOWN_COLUMNS, ShownDocument, shown_document
@@ -87,15 +87,19 @@ class Documents:
             _put_items(connection, collection.id, batch)
 
     def delete(
-        self, collection: Collection, ids: Iterable[str], words_of: WordsOf, *, still: Still = UNCONDITIONAL
+        self,
+        collection: Collection,
+        ids: Iterable[str],
+        words_of: WordsOf,
+        *,
+        still: Still = UNCONDITIONAL,
+        along: Along[int] = nothing_else,
     ) -> int:
         """Delete documents by id and log the deletions; unknown ids are ignored. Return how many there were.
 
         Raises DocumentChanged, deleting nothing, if one of them has other content than `still` says.
         """
-        table = schema.documents
-        tally = Tally(words_of, Counter())
-        deleted = 0
+        table, tally, deleted = schema.documents, Tally(words_of, Counter()), 0
         with self._database.write() as connection:
             check_still(connection, collection, still)
             for batch in in_batches(ids):
@@ -107,6 +111,7 @@ class Documents:
                     _forget_item(connection, collection.id, row.root, row.item_key)
                     deleted += 1
             count_words(connection, collection.id, tally.counts)
+            along(connection, deleted)
         return deleted
 
     def forget_items(self, collection: Collection, root: str, keys: Iterable[str]) -> None:

@@ -1,17 +1,19 @@
 """Answers kept under the keys that callers sent with their requests: a request sent again is answered, not done again.
 
 A key is claimed before the work begins. Whoever has the claim says now and then that the work goes on; where that
-stops, the process is gone, and the next one that asks may begin anew.
+stops, the process is gone, and the next one that asks may begin anew. Where work would not be found unchanged then, its
+answer is kept in the transaction that does it, so that no process is gone in between.
 """
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
-from retrieval.catalog.database import Database
+from retrieval.catalog.database import Along, Database, T
 from retrieval.catalog.rows import insert_for
 from retrieval.catalog.schema_idempotency import idempotency_keys
 from retrieval.errors import TandemError, UsageError
@@ -98,14 +100,27 @@ class Idempotency:
 
     def keep(self, claim: Claim, answer: Answer) -> None:
         """Keep the answer for whoever asks again; nothing where the claim was taken over."""
-        values = {"status": answer.status, "media_type": answer.media_type, "body": answer.body}
         with self._database.write() as connection:
-            connection.execute(update(idempotency_keys).where(*_held(claim)).values(values))
+            _keep(connection, claim, answer)
+
+    def keep_along(self, claim: Claim, answer: Callable[[T], Answer]) -> Along[T]:
+        """Return what keeps an answer in the transaction that does the work, from what came of it."""
+
+        def along(connection: Connection, done: T) -> None:
+            _keep(connection, claim, answer(done))
+
+        return along
 
     def give_up(self, claim: Claim) -> None:
-        """Let the key be used again: nothing was done under it."""
+        """Let the key be used again, unless an answer was kept: nothing was done under it."""
         with self._database.write() as connection:
             connection.execute(delete(idempotency_keys).where(*_held(claim)))
+
+
+def _keep(connection: Connection, claim: Claim, answer: Answer) -> None:
+    mine = (*_of(claim.request), idempotency_keys.c.claim == claim.token)
+    values = {"status": answer.status, "media_type": answer.media_type, "body": answer.body}
+    connection.execute(update(idempotency_keys).where(*mine).values(values))
 
 
 def _inserted(connection: Connection, request: Keyed, token: str, now: float) -> bool:

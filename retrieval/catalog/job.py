@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from retrieval.catalog.outline import outline_of
 from retrieval.errors import UsageError
 from retrieval.types import JsonValue
 
@@ -61,7 +62,9 @@ class Work:
 class Job:
     """A job as it is now. Times are ISO 8601 in UTC, "" before they come; `worker` names the one that has or had it.
 
-    `progress` is how far it is, `result` what came of it, `attempt` how often a worker took it up.
+    `progress` is how far it is, `result` what came of it, where that was read, and `outline` what is short in that.
+    `attempt` is how often a worker took it up, `losses`, which only the catalog tells, how often one went silent with
+    it since it was asked for or resumed.
     """
 
     id: int
@@ -77,16 +80,18 @@ class Job:
     made_at: str
     started_at: str
     ended_at: str
+    outline: JsonValue = None
+    losses: int = 0
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Job":
-        """Read a row."""
+        """Read a row, which may be without its result."""
         return cls(
             id=row.id,
             work=Work(row.kind, row.collection, row.parameters),
             state=JobState(row.state),
             progress=row.progress,
-            result=row.result,
+            result=getattr(row, "result", None),
             error=row.error,
             attempt=row.attempt,
             made_by=row.made_by,
@@ -95,6 +100,8 @@ class Job:
             made_at=row.made_at,
             started_at=row.started_at,
             ended_at=row.ended_at,
+            outline=row.outline,
+            losses=row.losses,
         )
 
     @classmethod
@@ -114,6 +121,7 @@ class Job:
             made_at=body["made_at"],
             started_at=body["started_at"] or "",
             ended_at=body["ended_at"] or "",
+            outline=outline_of(body["result"]),
         )
 
     def to_json(self) -> dict[str, JsonValue]:

@@ -10,13 +10,15 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from retrieval.catalog import schema
-from retrieval.catalog.database import Database, now
+from retrieval.catalog.database import Along, Database, nothing_else, now
 from retrieval.catalog.job import Ended, Job, JobState, Line, Listed, SameJob, Work
+from retrieval.catalog.outline import outline_of
 from retrieval.catalog.rows import insert_for
 from retrieval.errors import NotFound, UsageError
 from retrieval.types import JsonValue
 
 NEWEST = Listed()
+_WITHOUT_RESULT = [column for column in schema.jobs.c if column.name != "result"]
 
 
 class Jobs:
@@ -25,21 +27,31 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def submit(self, work: Work, *, made_by: str) -> Job:
+    def submit(self, work: Work, *, made_by: str, along: Along[Job] = nothing_else) -> Job:
         """Queue work; raises SameJob where the same waits or runs already."""
         with self._database.write() as connection:
             asked = queued(connection, work, made_by=made_by)
+            job = Job.of(connection.execute(select(schema.jobs).where(schema.jobs.c.id == asked.id)).one())
+            if asked.is_new:
+                along(connection, job)
         if not asked.is_new:
             raise SameJob(
                 f"Job {asked.id} does the same already ({work.kind} of {work.collection!r}); follow it: "
                 f"`tandem jobs show {asked.id}`, or cancel it first: `tandem jobs cancel {asked.id}`."
             )
-        return self.get(asked.id)
+        return job
 
     def get(self, job: int) -> Job:
-        """Return a job; raises NotFound."""
+        """Return a job with its result, which may have megabytes; raises NotFound."""
+        return self._found(select(schema.jobs), job)
+
+    def glance(self, job: int) -> Job:
+        """Return a job without its result; raises NotFound."""
+        return self._found(select(*_WITHOUT_RESULT), job)
+
+    def _found(self, statement: Select[Any], job: int) -> Job:
         with self._database.read() as connection:
-            row = connection.execute(select(schema.jobs).where(schema.jobs.c.id == job)).first()
+            row = connection.execute(statement.where(schema.jobs.c.id == job)).first()
         if row is None:
             raise NotFound(f"There is no job {job}; `tandem jobs list` shows those there are.")
         return Job.of(row)
@@ -71,7 +83,8 @@ class Jobs:
 
     def end(self, job: Job, state: JobState, *, result: JsonValue = None, error: str = "") -> None:
         """Record what became of a running job; no change where another worker has it."""
-        over = {"state": state, "result": result, "error": error, "ended_at": now(), "active_key": None}
+        over = {"state": state, "error": error, "ended_at": now(), "active_key": None}
+        over |= {"result": result, "outline": outline_of(result)}
         with self._database.write() as connection:
             connection.execute(update(schema.jobs).where(*_mine(job)).values(over))
 
@@ -99,6 +112,7 @@ class Jobs:
         if job.state not in (JobState.CANCELLED, JobState.FAILED, JobState.INTERRUPTED):
             raise UsageError(f"Job {job.id} is {job.state}; only what was cancelled, interrupted or failed is resumed.")
         again = {"state": JobState.QUEUED, "active_key": job.work.key, "is_cancelled": 0, "error": "", "ended_at": ""}
+        again["losses"] = 0
         table = schema.jobs
         try:
             with self._database.write() as connection:
@@ -118,14 +132,25 @@ class Jobs:
         table = schema.jobs
         gone = (table.c.state == JobState.RUNNING, table.c.beat_at < time.time() - seconds)
         with self._database.read() as connection:
-            return [Job.of(row) for row in connection.execute(select(table).where(*gone).order_by(table.c.id))]
+            rows = connection.execute(select(*_WITHOUT_RESULT).where(*gone).order_by(table.c.id))
+            return [Job.of(row) for row in rows]
 
-    def give_back(self, job: Job, *, seconds: float) -> bool:
-        """Queue a silent job again; False where its worker, or another, was heard of meanwhile."""
-        quiet = schema.jobs.c.beat_at < time.time() - seconds
+    def give_back(self, job: Job) -> bool:
+        """Queue a job again whose worker stops; False where another has it."""
         with self._database.write() as connection:
-            given = update(schema.jobs).where(*_mine(job), quiet).values(state=JobState.QUEUED)
+            given = update(schema.jobs).where(*_mine(job)).values(state=JobState.QUEUED)
             return bool(connection.execute(given).rowcount)
+
+    def lose(self, job: Job, *, seconds: float) -> bool:
+        """Queue a job again whose worker has said nothing for so long, and count that.
+
+        False where its worker, or another, was heard of meanwhile.
+        """
+        table = schema.jobs
+        quiet = table.c.beat_at < time.time() - seconds
+        with self._database.write() as connection:
+            lost = update(table).where(*_mine(job), quiet).values(state=JobState.QUEUED, losses=table.c.losses + 1)
+            return bool(connection.execute(lost).rowcount)
 
     def say(self, job: int, lines: Sequence[str]) -> None:
         """Keep lines that a job said."""
@@ -175,9 +200,9 @@ class Jobs:
             return _deleted(connection, old)
 
     def list(self, listed: Listed = NEWEST) -> list[Job]:
-        """Return jobs, the newest first."""
+        """Return jobs without their results, the newest first."""
         table = schema.jobs
-        statement: Select[Any] = select(table).order_by(table.c.id.desc()).limit(listed.limit)
+        statement: Select[Any] = select(*_WITHOUT_RESULT).order_by(table.c.id.desc()).limit(listed.limit)
         if listed.collection is not None:
             statement = statement.where(table.c.collection == listed.collection)
         if listed.kind is not None:
@@ -208,8 +233,10 @@ def queued(connection: Connection, work: Work, *, made_by: str) -> Queued:
         "state": JobState.QUEUED,
         "progress": {},
         "result": None,
+        "outline": None,
         "error": "",
         "attempt": 0,
+        "losses": 0,
         "made_by": made_by,
         "worker": "",
         "is_cancelled": 0,

@@ -252,7 +252,8 @@ verdicts = Table(
     Column("made_at", String(32), nullable=False),
 )
 
-# Work that a worker does. `active_key` is the same for the same work while it waits or runs, and NULL afterwards.
+# Work that a worker does. `active_key` is the same for the same work while it waits or runs, and NULL afterwards;
+# `outline` is what of a result lists read.
 jobs = Table(
     "jobs",
     metadata,
@@ -264,8 +265,10 @@ jobs = Table(
     Column("state", String(16), nullable=False),
     Column("progress", JSON, nullable=False),
     Column("result", JSON),
+    Column("outline", JSON),
     Column("error", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("losses", Integer, nullable=False, server_default="0"),
     Column("made_by", String(128), nullable=False),
     Column("worker", String(128), nullable=False),
     Column("is_cancelled", Integer, nullable=False),

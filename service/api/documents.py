@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from indexer.documents import document_json
 from indexer.submission import Submitted
+from retrieval.catalog.database import Along
 from retrieval.types import JsonValue
 from service.api.catalog_schemas import (
     DeletedBody,
@@ -19,7 +20,7 @@ from service.api.catalog_schemas import (
 )
 from service.api.conditional import NOT_MODIFIED, IfMatch, Tagged, document_tag, still
 from service.api.described import problems
-from service.api.idempotent import Once
+from service.api.idempotent import Once, kept_along
 from service.api.schemas import (
     DocumentBody,
     DocumentsBody,
@@ -112,7 +113,8 @@ def delete_documents(request: Request, caller: Writer, body: DeleteRequest, if_m
     caller.check(body.collection)
     serving: Serving = request.app.state.serving
     expected = still(serving.home.catalog, body.collection, body.ids, if_match)
-    deleted, indexed = serving.delete(body.collection, body.ids, still=expected)
+    along: Along[int] = kept_along(request, 200, lambda deleted: DeletedBody(deleted=deleted, indexed=False))
+    deleted, indexed = serving.delete(body.collection, body.ids, still=expected, along=along)
     return DeletedBody(deleted=deleted, indexed=indexed)
 
 

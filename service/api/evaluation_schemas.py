@@ -62,7 +62,7 @@ class EvaluationsBody(Strict):
     """What was found, the newest first."""
 
     evaluations: list[EvaluationBody]
-    next: Annotated[str | None, Field(description="Ask for those `after` this id; null at the end.")]
+    next: Annotated[str | None, Field(description="Ask for those `after` this; null at the end.")]
 
 
 class WholeEvaluation(EvaluationBody):
@@ -77,7 +77,7 @@ class EvaluationsLink(Strict):
     collection: Annotated[CollectionName | None, Field(description="Only of this collection.")] = None
     kind: Annotated[FoundBy | None, Field(description="Only of this kind.")] = None
     model: Annotated[str, Field(max_length=160, description="Only those about this model.")] = ""
-    after: Annotated[str, Field(max_length=200, description="Only older ones than the one with this id.")] = ""
+    after: Annotated[str, Field(max_length=200, description="Only older ones: `next`, or the id of one there is.")] = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 

@@ -15,7 +15,7 @@ from service.api.evaluation_schemas import (
 )
 from service.api.job_schemas import JobBody
 from service.auth import Reader, Writer
-from service.found import Found, find, found_in
+from service.found import Found, find, found_in, older
 from service.jobs.announcing import JobQueue
 from service.jobs.kinds import work_of
 from service.serving import Serving
@@ -50,10 +50,11 @@ def list_found(request: Request, caller: Reader, asked: Annotated[EvaluationsLin
     wanted = [one for one in caller.visible(home.catalog.collections.list()) if asked.collection in (None, one.name)]
     found = [one for one in found_in(home, wanted) if asked.kind in (None, one.kind)]
     found = [one for one in found if not asked.model or one.is_about(asked.model)]
-    place = next((place for place, one in enumerate(found, 1) if one.id == asked.after), 0)
-    page = found[place : place + asked.limit]
-    more = page[-1].id if len(found) > place + asked.limit else None
-    return EvaluationsBody(evaluations=[_body(one) for one in page], next=more)
+    left = older(found, asked.after)
+    page = left[: asked.limit]
+    return EvaluationsBody(
+        evaluations=[_body(one) for one in page], next=page[-1].place if len(left) > asked.limit else None
+    )
 
 
 @router.get("/{finding}", response_model=WholeEvaluation, responses=problems(404, 422), summary="Show what was found")

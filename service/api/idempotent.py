@@ -13,10 +13,12 @@ from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Request
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from retrieval.catalog.database import Along, T, nothing_else
 from retrieval.catalog.idempotency import SILENT_S, Answer, Claim, Idempotency, Keyed
 from service.auth import Writer
 
@@ -56,6 +58,19 @@ async def _once(request: Request, caller: Writer, idempotency_key: IdempotencyKe
 
 
 Once = Depends(_once)
+
+
+def kept_along(request: Request, status: int, body: Callable[[T], BaseModel]) -> Along[T]:
+    """Return what keeps a request's answer in the transaction that does its work, if the request has a key.
+
+    So a service that is killed before it has answered does nothing twice: whoever asks again has that answer.
+    """
+    claim: Claim | None = getattr(request.state, "claim", None)
+    if claim is None:
+        return nothing_else
+    return _kept(request.app).keep_along(
+        claim, lambda done: Answer(status, "application/json", body(done).model_dump_json().encode())
+    )
 
 
 def add_idempotency(app: FastAPI) -> None:

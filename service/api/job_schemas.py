@@ -38,7 +38,9 @@ class JobBody(Strict):
     progress: Annotated[
         dict[str, Any], Field(description="How far it is: step, text, share from 0 to 1, left_s in seconds.")
     ]
-    result: Annotated[Any, Field(description="What came of it: what its command prints with --json.")] = None
+    result: Annotated[
+        Any, Field(description="What came of it: what its command prints with --json. Null in a list of jobs.")
+    ] = None
     error: Annotated[str | None, Field(description="Why it failed, or what it said last though it was done.")]
     attempt: Annotated[int, Field(description="How often a worker took it up.")]
     made_by: str
@@ -50,7 +52,7 @@ class JobBody(Strict):
 
 
 class JobsBody(Strict):
-    """Jobs, the newest first."""
+    """Jobs, the newest first, without their results."""
 
     jobs: list[JobBody]
     next: Annotated[int | None, Field(description="Ask for `before` this id to see the older ones; null at the end.")]

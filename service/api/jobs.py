@@ -9,12 +9,13 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from retrieval.catalog.database import Along
 from retrieval.catalog.job import Job, Line, Listed
 from retrieval.catalog.jobs import Jobs
 from retrieval.catalog.keys import Scope
 from retrieval.types import JsonValue
 from service.api.described import problems
-from service.api.idempotent import Once
+from service.api.idempotent import Once, kept_along
 from service.api.job_schemas import JobBody, JobRequest, JobsBody, JobsLink, LogBody, LogLink
 from service.auth import Reader, Writer
 from service.jobs.announcing import JobQueue
@@ -25,14 +26,16 @@ from service.serving import Serving
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 LOOK_S = 0.5
 LINES_AT_ONCE = 1_000
+MOST_LINES = 2**63 - 1
+"""The highest id that a database takes."""
 CHANGE_WHAT_IS_SEARCHED = ("train", "nightly", "reindex")
 """Kinds that need the scope admin: they take the machine for hours, or change more than documents."""
 JobId = Annotated[int, Path(ge=1, lt=2**63, description="The job's number.")]
 
 
 def _seen(request: Request, caller: Reader, job: JobId) -> Job:
-    """Return a job that the caller may see, before anything is answered."""
-    found = _jobs(request).get(job)
+    """Return a job that the caller may see, without its result, before anything is answered."""
+    found = _jobs(request).glance(job)
     caller.check(found.work.collection)
     return found
 
@@ -65,12 +68,13 @@ def submit(request: Request, caller: Writer, body: JobRequest) -> dict[str, Json
         caller.needs(Scope.ADMIN)
     allowed = asked_from_afar(work, _serving(request).home.settings)
     queue: JobQueue = request.app.state.queue
-    return queue.submit(allowed, made_by=caller.name).to_json()
+    along: Along[Job] = kept_along(request, 202, lambda job: JobBody(**job.to_json()))
+    return queue.submit(allowed, made_by=caller.name, along=along).to_json()
 
 
 @router.get("", response_model=JobsBody, responses=problems(422), summary="List jobs")
 def list_jobs(request: Request, caller: Reader, asked: Annotated[JobsLink, Query()]) -> dict[str, JsonValue]:
-    """List jobs, the newest first."""
+    """List jobs, the newest first, without their results: `result` is null in a list, and there where one is shown."""
     collection = asked.collection or caller.only
     if collection:
         caller.check(collection)
@@ -79,9 +83,9 @@ def list_jobs(request: Request, caller: Reader, asked: Annotated[JobsLink, Query
 
 
 @router.get("/{job}", response_model=JobBody, responses=problems(404, 422), summary="Show a job")
-def show(job: ReadJob) -> dict[str, JsonValue]:
+def show(request: Request, job: ReadJob) -> dict[str, JsonValue]:
     """Show a job: what was asked for, how far it is, what came of it."""
-    return job.to_json()
+    return _jobs(request).get(job.id).to_json()
 
 
 @router.post("/{job}/cancel", response_model=JobBody, responses=problems(400, 404, 422), summary="Cancel a job")
@@ -126,26 +130,30 @@ async def events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a job as server-sent events: `job` whenever it has changed, `line` for each line; it ends with the job.
 
+    The last event is the job with its result.
+
     A client that comes back with Last-Event-ID gets the lines after that one.
     """
     jobs = _jobs(request)
-    last = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    last = min(int(last_event_id), MOST_LINES) if last_event_id and last_event_id.isdecimal() else 0
     shown: Job | None = None
     while not _serving(request).is_stopping:
         found, lines = await run_sync(partial(_news, jobs, job.id, after=last))
         for line in lines:
             last = line.id
             yield ServerSentEvent(event="line", id=str(line.id), data=_line(line))
-        if found != shown:
+        has_more = len(lines) == LINES_AT_ONCE
+        if found.state.is_over and not has_more:
+            yield ServerSentEvent(event="job", data=(await run_sync(jobs.get, job.id)).to_json())
+            return
+        if found != shown and not found.state.is_over:
             shown = found
             yield ServerSentEvent(event="job", data=found.to_json())
-        if found.state.is_over and len(lines) < LINES_AT_ONCE:
-            return
-        await anyio.sleep(LOOK_S if len(lines) < LINES_AT_ONCE else 0)
+        await anyio.sleep(0 if has_more else LOOK_S)
 
 
 def _news(jobs: Jobs, job: int, *, after: int) -> tuple[Job, list[Line]]:
-    found = jobs.get(job)  # before the lines: all that it said is there once it is over
+    found = jobs.glance(job)  # before the lines: all that it said is there once it is over
     return found, jobs.lines(job, after=after, limit=LINES_AT_ONCE)
 
 

@@ -29,7 +29,7 @@ from service.api.judgment_schemas import (
 from service.auth import Reader, Writer
 from service.serving import Serving
 from service.side_by_side import read_arm
-from trainer.brought import Places, checked_source, known_documents, with_grades
+from trainer.brought import Places, checked_source, first_twice, known_documents, with_grades
 from trainer.judging_by_query import next_waiting, progress_of
 from trainer.query_records import query_of
 
@@ -60,7 +60,7 @@ def bring(request: Request, caller: Writer, body: ImportRequest) -> ImportedBody
     catalog = _serving(request).home.catalog
     collection = catalog.collections.get(body.collection)
     queries = [_query(query) for query in body.queries]
-    if twice := next((one.id for place, one in enumerate(queries) if one.id in {q.id for q in queries[:place]}), None):
+    if twice := first_twice(query.id for query in queries):
         raise UsageError(f"The query id {twice!r} comes twice; give each query its own.")
     brought, unasked = with_grades(queries, body.judgments, source=checked_source(body.source), places=PLACES)
     _, unknown = known_documents(catalog, collection, brought)

@@ -71,7 +71,7 @@ def list_jobs(
     collection: Annotated[str | None, typer.Option("--collection", "-c", help="Only jobs of this collection.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List jobs, the newest first."""
+    """List jobs without their results, the newest first."""
     with opened(context, home) as opened_home:
         found = opened_home.catalog.jobs.list(Listed(collection, kind, state or (), limit=limit))
     if as_json:
@@ -151,12 +151,12 @@ def _followed(kept: Jobs, job: Job) -> Job:
     """Print what a job says on stderr until it is over."""
     last, shown = 0, ""
     while True:
-        job = kept.get(job.id)  # before the lines: all that it said is there once it is over
+        job = kept.glance(job.id)  # before the lines: all that it said is there once it is over
         for line in kept.lines(job.id, after=last):
             last = line.id
             note(line.text)
         if job.state.is_over:
-            return job
+            return kept.get(job.id)
         if (far := _how_far(job)) and far != shown:
             shown = far
             note(far)

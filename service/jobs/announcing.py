@@ -6,6 +6,7 @@ from typing import Any
 
 from huey import Huey  # type: ignore[import-untyped]
 
+from retrieval.catalog.database import Along, nothing_else
 from retrieval.catalog.job import Job, Work
 from retrieval.home import Home
 from service.jobs.queueing import open_queue
@@ -32,7 +33,7 @@ class JobQueue:
         self._jobs = home.catalog.jobs
         self._announce = task_of(open_queue(home.settings), _nothing)
 
-    def submit(self, work: Work, *, made_by: str) -> Job:
+    def submit(self, work: Work, *, made_by: str, along: Along[Job] = nothing_else) -> Job:
         """Queue work.
 
         Raises NotFound for a collection that is not there, which an ingest makes, and SameJob where the same waits or
@@ -40,7 +41,7 @@ class JobQueue:
         """
         if work.kind != "ingest":
             self._collections.get(work.collection)
-        job = self._jobs.submit(work, made_by=made_by)
+        job = self._jobs.submit(work, made_by=made_by, along=along)
         self._tell(job)
         return job
 

@@ -110,7 +110,7 @@ class Worker:
             logger.exception("Job %d failed.", job.id)
             self._jobs.end(job, JobState.FAILED, error=f"The worker failed: {error}")
         took_ms = round((time.monotonic() - began) * 1_000, 1)
-        state = self._jobs.get(job.id).state
+        state = self._jobs.glance(job.id).state
         logger.info("Job %d is %s", job.id, state, extra={"status": state.value, "duration_ms": took_ms})
 
     def _run(self, job: Job) -> None:
@@ -146,10 +146,10 @@ class Worker:
         result = _parsed(output)
         if result is not None:
             self._jobs.end(job, JobState.DONE, result=result, error="" if code == 0 else heard.last)
-        elif self._jobs.get(job.id).is_cancelled:
+        elif self._jobs.glance(job.id).is_cancelled:
             self._jobs.end(job, JobState.CANCELLED)
         elif not goes_on:
-            self._jobs.give_back(job, seconds=-1)  # the worker stops; another goes on
+            self._jobs.give_back(job)  # the worker stops; another goes on
         else:
             why = heard.last.removeprefix("tandem: ") or f"The command ended with {code} and said nothing."
             self._jobs.end(job, JobState.FAILED, error=why)

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,9 +22,11 @@ logger = logging.getLogger(__name__)
 LOOK_S = 5.0
 SILENT_S = 30.0
 """A running job whose worker says nothing for so long has lost it: workers say something every second."""
-MOST_ATTEMPTS = 3
+MOST_LOSSES = 3
+"""Workers that go silent with a job before it is given up; one that is told to stop gives it back, and is none."""
 SHUTDOWN_S = 90
 KEPT_DAYS = 90
+FORGET_S = 3_600.0
 
 
 def worker_name() -> str:
@@ -33,19 +36,19 @@ def worker_name() -> str:
 
 def work(home: Home) -> int:
     """Do jobs until SIGINT or SIGTERM, and return how many; the one at hand is then stopped where it can go on."""
-    forget_old(home)
     queue = open_queue(home.settings)
     worker = Worker(home, worker_name())
     task = task_of(queue, worker.carry_out)
     consumer = queue.create_consumer(
         workers=1, periodic=False, check_worker_health=False, max_delay=1.0, shutdown_timeout=SHUTDOWN_S
     )
-    stop = threading.Event()
+    stop, forgetting = threading.Event(), Forgetting(home)
     consumer.start()
     try:
         with _listening(stop.set):
             while not stop.wait(LOOK_S):
                 look_after(home, announce=lambda job: task(job.id))
+                forgetting.go_on()
     finally:
         worker.begin_to_stop()
         consumer.stop(graceful=True)
@@ -63,19 +66,30 @@ def drain(home: Home) -> int:
 
     with _listening(end):
         look_after(home)
+        Forgetting(home).go_on()
         while not stop.is_set() and (waiting := _waiting(home)):
             worker.carry_out(waiting[0].id)
     return worker.done
 
 
-def forget_old(home: Home) -> None:
-    """Forget jobs that ended long ago, with what they said."""
-    long_ago = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
-    home.catalog.jobs.forget(before=long_ago.isoformat(timespec="seconds"))
+class Forgetting:
+    """Forgets jobs that ended long ago, with what they said: at once, and every hour from then on."""
+
+    def __init__(self, home: Home) -> None:
+        self._jobs = home.catalog.jobs
+        self._next_s = time.monotonic()
+
+    def go_on(self) -> None:
+        """Forget what is old by now, unless that was done within the hour."""
+        if time.monotonic() < self._next_s:
+            return
+        self._next_s = time.monotonic() + FORGET_S
+        long_ago = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
+        self._jobs.forget(before=long_ago.isoformat(timespec="seconds"))
 
 
 def look_after(home: Home, *, announce: Callable[[Job], object] = lambda _: None) -> None:
-    """Ask for what schedules want by now, give silent jobs back, or up after several attempts, announce what waits.
+    """Ask for what schedules want by now, queue silent jobs again, or give them up in the end, announce what waits.
 
     A job that waits may have lost its announcement; one too many does no harm.
     """
@@ -84,13 +98,11 @@ def look_after(home: Home, *, announce: Callable[[Job], object] = lambda _: None
     for job in jobs.silent(SILENT_S):
         if job.is_cancelled:
             jobs.end(job, JobState.CANCELLED)
-        elif job.attempt >= MOST_ATTEMPTS:
-            why = (
-                f"Its worker {job.worker} went away, as {job.attempt - 1} before it; the job's log says how far it was."
-            )
+        elif job.losses + 1 >= MOST_LOSSES:
+            why = f"Its worker {job.worker} went away, as {job.losses} before it; the job's log says how far it was."
             jobs.end(job, JobState.INTERRUPTED, error=why)
             logger.error("Job %d is given up: %s", job.id, why)
-        elif jobs.give_back(job, seconds=SILENT_S):
+        elif jobs.lose(job, seconds=SILENT_S):
             jobs.say(job.id, [f"The worker {job.worker} went away; another attempt follows."])
             logger.warning("Job %d waits again: its worker %s went away.", job.id, job.worker)
     for job in _waiting(home):

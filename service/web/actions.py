@@ -71,7 +71,7 @@ def change_schedule(request: Request, caller: Admin, _form: Form, schedule: OwnS
 @router.get("/jobs/{job}/report")
 def report(request: Request, job: ReadJob) -> Response:
     """Show the report of a training."""
-    told = job.result.get("report") if isinstance(job.result, dict) else None
+    told = job.outline.get("report") if isinstance(job.outline, dict) else None
     file = report_of(serving_of(request).home, told)
     if file is None:
         raise NotFound(f"Job {job.id} has no report, or it was dropped for newer ones.")

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from retrieval.catalog import Catalog, Collection
+from retrieval.catalog.ballots import Ballot, Shown
 from retrieval.catalog.votes import Vote
 from retrieval.errors import TandemError, UsageError
 from retrieval.query import MAX_QUERY_CHARS
 from retrieval.query import Query as Asked
-from service.auth import Reader, Writer
-from service.ballots import Ballots, Shown, is_same
+from service.auth import Caller, Reader, Writer
 from service.jobs.announcing import JobQueue
 from service.jobs.kinds import work_of
 from service.side_by_side import SAID, Side, arms_of, cast, places, read_arm, side
@@ -94,7 +94,7 @@ def compare(
     try:
         asking = _named(asking, chosen)
         vote = catalog.votes.get(chosen, voted) if voted else None
-        shown |= _answer(request, chosen, asking, vote)
+        shown |= _answer(request, caller, asking, vote)
     except TandemError as error:
         shown["problem"] = str(error)
     return page(request, "compare.html", asking=asking, document_link=partial(document_link, chosen.name), **shown)
@@ -107,8 +107,9 @@ def _named(asking: Asking, collection: Collection) -> Asking:
     return Asking(asking.collection, asking.q, a, b, asking.k, blind=asking.blind)
 
 
-def _answer(request: Request, collection: Collection, asking: Asking, vote: Vote | None) -> dict[str, Any]:
+def _answer(request: Request, caller: Caller, asking: Asking, vote: Vote | None) -> dict[str, Any]:
     catalog, told = catalog_of(request), {"tally": None}
+    collection = catalog.collections.get(asking.collection)
     if not asking.q:
         return told | _counted(catalog, collection, asking)
     if asking.a == asking.b:
@@ -117,7 +118,11 @@ def _answer(request: Request, collection: Collection, asking: Asking, vote: Vote
     serving = serving_of(request)
     sides = [side(serving, collection, read_arm(arm, collection), text, asking.k) for arm in (asking.a, asking.b)]
     if asking.blind and vote is None and all(one.result for one in sides):
-        return told | _hidden(request, collection, text, sides)
+        shown = Shown(text, sides[0].arm, sides[1].arm, sides[0].documents, sides[1].documents)
+        ballot = Ballot.draw(collection, shown)
+        if may_write(caller):
+            catalog.ballots.put(collection, ballot)
+        return told | _hidden(ballot, sides)
     if vote is not None and vote.on_left == "b":
         sides.reverse()
     return (
@@ -127,14 +132,10 @@ def _answer(request: Request, collection: Collection, asking: Asking, vote: Vote
     )
 
 
-def _hidden(request: Request, collection: Collection, text: str, sides: Sequence[Side]) -> dict[str, Any]:
-    """Put the sides where chance has them, without their names, and a ballot beside them."""
-    ballots: Ballots = request.app.state.ballots
-    a, b = sides
-    ballot, sent = ballots.draw(Shown(collection.name, text, a.arm, b.arm, a.documents, b.documents))
-    ordered = [a, b] if ballot.on_left == "a" else [b, a]
-    columns = _columns(ordered, ["Left", "Right"])
-    return {"columns": columns, "ballot": sent, "is_same": is_same(a.documents, b.documents)}
+def _hidden(ballot: Ballot, sides: Sequence[Side]) -> dict[str, Any]:
+    """Put the sides where chance has them, without their names; all that the page has of its ballot is the number."""
+    ordered = sides if ballot.on_left == "a" else sides[::-1]
+    return {"columns": _columns(ordered, ["Left", "Right"]), "ballot": ballot.number, "is_same": ballot.shown.is_same}
 
 
 def _columns(sides: Sequence[Side], names: Sequence[str]) -> list[Column]:
@@ -150,13 +151,14 @@ def _counted(catalog: Catalog, collection: Collection, asking: Asking) -> dict[s
 @router.post("/compare/vote")
 def vote(request: Request, caller: Writer, form: Form) -> Response:
     """Keep a vote on what a ballot shows, and name the sides."""
-    ballots: Ballots = request.app.state.ballots
-    ballot = ballots.read(form.get("ballot", ""))
+    catalog = catalog_of(request)
+    ballot = catalog.ballots.get(form.get("ballot", ""))
     shown = ballot.shown
-    caller.check(shown.collection)
-    kept = cast(catalog_of(request), ballot, form.get("said", ""), by=caller.name)
+    caller.check(ballot.collection)
+    kept = cast(catalog, ballot, form.get("said", ""), by=caller.name)
     k = form.get("k", "5")
-    asking = Asking(shown.collection, shown.query, shown.a, shown.b, int(k) if k in map(str, DEPTHS) else 5, blind=True)
+    depth = int(k) if k in map(str, DEPTHS) else 5
+    asking = Asking(ballot.collection, shown.query, shown.a, shown.b, depth, blind=True)
     return RedirectResponse(asking.link(voted=kept.id), status_code=303, headers=HEADERS)
 
 

@@ -223,14 +223,14 @@ def show_job(request: Request, job: ReadJob) -> Response:
 def job_page(request: Request, found: Job, *, problem: str = "", status: int = 200) -> Response:
     """Return the page of a job, with what went wrong."""
     lines = catalog_of(request).jobs.lines(found.id, limit=SHOWN_LINES)
-    has_report = found.work.kind in FOUND_BY and found.state is JobState.DONE and isinstance(found.result, dict)
+    has_report = found.work.kind in FOUND_BY and found.state is JobState.DONE and isinstance(found.outline, dict)
     return page(
         request,
         "job.html",
         status=status,
         job=found,
         lines=lines,
-        result=_plain(found.result),
+        result=_plain(found.outline),
         report=f"/reports/job-{found.id}" if has_report else "",
         problem=problem,
     )

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, Response
 
 from retrieval.errors import NotFound
 from service.auth import Caller, Reader
-from service.found import Found, FoundBy, find, found_in
+from service.found import Found, FoundBy, find, found_in, older
 from service.web.pages import serving_of
 from service.web.rendering import HEADERS, page
 from service.web.report_views import NAMES, TONES, answers, changed, compared, facts, grids, prose
@@ -35,7 +35,7 @@ def reports(
         caller.check(collection)
     found = found_in(home, [one for one in seen if collection in ("", one.name)])
     found = [one for one in found if kind in (None, one.kind) and (not model or one.is_about(model))]
-    place = next((place for place, one in enumerate(found, 1) if one.id == after), 0)
+    left = older(found, after)
     asked = {"collection": collection, "kind": kind.value if kind else "", "model": model}
 
     def link(**more: str) -> str:
@@ -45,8 +45,8 @@ def reports(
     return page(
         request,
         "reports.html",
-        found=found[place : place + LISTED],
-        more=found[place + LISTED - 1].id if len(found) > place + LISTED else "",
+        found=left[:LISTED],
+        more=left[LISTED - 1].place if len(left) > LISTED else "",
         collections=[one.name for one in seen],
         asked=asked,
         link=link,

@@ -121,7 +121,8 @@ def _run(
     paths: Sequence[Path], options: Sequence[str], on_progress: Callable[[Progress], None]
 ) -> dict[str, JsonValue]:
     """Run the child and return its last word. Raises ModelError or TrainingInterrupted."""
-    command = [sys.executable, "-P", "-m", "trainer.finetune", *(str(path.absolute()) for path in paths), *options]
+    told = [*(str(path.absolute()) for path in paths), *options, "--end-with-stdin"]
+    command = [sys.executable, "-P", "-m", "trainer.finetune", *told]
     environment = {**os.environ, **_OFFLINE, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     last = Progress(Stage.LOADING, 0, 0)
 
@@ -130,11 +131,18 @@ def _run(
         last = progress
         on_progress(progress)
 
-    # In a session of its own, the child does not get the terminal's Ctrl-C, which would reach it twice.
+    # In a session of its own, the child does not get the terminal's Ctrl-C, which would reach it twice; its stdin ends
+    # when this process is killed.
     with (
         tempfile.TemporaryFile() as stderr,
         subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            command, stdout=subprocess.PIPE, stderr=stderr, env=environment, text=True, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            text=True,
+            start_new_session=True,
         ) as child,
     ):
         said = _followed(child, follow)

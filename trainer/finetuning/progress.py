@@ -1,7 +1,10 @@
 """What a training tells the process that started it, a JSON line each, and how it is told to stop."""
 
 import json
+import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,6 +15,8 @@ from retrieval.types import JsonValue
 
 INTERRUPTED = 75
 """The exit code of a training that was told to stop and can be gone on with (EX_TEMPFAIL of sysexits.h)."""
+GRACE_S = 10.0
+"""How long a training may take to save its step once the process that started it is gone."""
 
 
 class Stage(StrEnum):
@@ -64,6 +69,21 @@ class Reporter:
         """Raise Stopped if the training is to stop. To be called where nothing would be lost."""
         if self.is_stopping:
             raise Stopped
+
+    def end_with(self, pipe: int) -> None:
+        """Watch a pipe that whoever started this process holds open: once it ends, so does the process.
+
+        It may save its step first, unless it was told to stop before.
+        """
+        threading.Thread(target=self._watch, args=(pipe,), name="end-with-parent", daemon=True).start()
+
+    def _watch(self, pipe: int) -> None:
+        while os.read(pipe, 4_096):
+            pass
+        if not self.is_stopping:
+            self.is_stopping = True
+            time.sleep(GRACE_S)
+        os._exit(INTERRUPTED)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
