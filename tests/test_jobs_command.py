@@ -36,7 +36,7 @@ def test_a_job_is_asked_for_done_and_shown(tandem: Cli, tmp_path: Path) -> None:
     assert [job["id"] for job in listed] == [asked.json["id"]]
     plain = tandem("jobs", "show", str(asked.json["id"])).out
     assert "done, asked for" in plain
-    assert "documents: 1" in plain
+    assert "1 documents in (1 new items" in plain
     assert "HOW FAR" in tandem("jobs", "list").out
 
 

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +21,7 @@ from retrieval.console import (
     table,
 )
 from retrieval.errors import UsageError
+from service.jobs.came_of import lines_of
 
 JobArgument = Annotated[int, typer.Argument(metavar="JOB", help="Its number, as `tandem jobs list` shows it.")]
 MADE_BY = "command line"
@@ -174,10 +174,8 @@ def _show(job: Job, *, as_json: bool) -> None:
         print_line(far)
     if job.error:
         print_line(f"{'Failed' if job.state is JobState.FAILED else 'It said'}: {job.error}")
-    if isinstance(job.result, Mapping):
-        for name, value in job.result.items():
-            if isinstance(value, str | int | float) and not isinstance(value, bool):
-                print_line(f"  {name}: {value}")
+    for line in lines_of(job.work.kind, job.result):
+        print_line(f"  {line}")
 
 
 def _how_far(job: Job) -> str:

@@ -23,6 +23,7 @@ from retrieval.catalog.jobs import Jobs
 from retrieval.home import Home
 from retrieval.status_line import RECORDS, SEPARATOR, VARIABLE
 from retrieval.types import JsonValue
+from service.jobs.came_of import is_in_vain, trouble_of
 from service.jobs.resuming import left_by_earlier_attempts
 from service.logs import about_job
 
@@ -145,7 +146,8 @@ class Worker:
     def _end(self, job: Job, code: int, output: str, heard: _Heard, *, goes_on: bool) -> None:
         result = _parsed(output)
         if result is not None:
-            self._jobs.end(job, JobState.DONE, result=result, error="" if code == 0 else heard.last)
+            state = JobState.FAILED if code and is_in_vain(result) else JobState.DONE
+            self._jobs.end(job, state, result=result, error=(trouble_of(result) or heard.last) if code else "")
         elif self._jobs.glance(job.id).is_cancelled:
             self._jobs.end(job, JobState.CANCELLED)
         elif not goes_on:

@@ -27,6 +27,7 @@ from service.api.jobs import ReadJob
 from service.auth import Caller, Reader
 from service.cursors import MAX_CURSOR_CHARS
 from service.found import KINDS as FOUND_BY
+from service.jobs.came_of import lines_of
 from service.searching import Searching
 from service.serving import Serving
 from service.web.narrowing import Chosen, chips, groups, query_of
@@ -222,7 +223,8 @@ def show_job(request: Request, job: ReadJob) -> Response:
 
 def job_page(request: Request, found: Job, *, problem: str = "", status: int = 200) -> Response:
     """Return the page of a job, with what went wrong."""
-    lines = catalog_of(request).jobs.lines(found.id, limit=SHOWN_LINES)
+    jobs = catalog_of(request).jobs
+    lines = jobs.lines(found.id, limit=SHOWN_LINES)
     has_report = found.work.kind in FOUND_BY and found.state is JobState.DONE and isinstance(found.outline, dict)
     return page(
         request,
@@ -230,23 +232,10 @@ def job_page(request: Request, found: Job, *, problem: str = "", status: int = 2
         status=status,
         job=found,
         lines=lines,
-        result=_plain(found.outline),
+        came_of=lines_of(found.work.kind, jobs.get(found.id).result) if found.state.is_over else [],
         report=f"/reports/job-{found.id}" if has_report else "",
         problem=problem,
     )
-
-
-def _plain(result: Any) -> list[tuple[str, Any]]:
-    """Return what of a result is said in a line."""
-    if not isinstance(result, dict):
-        return []
-    summary = result.get("summary")
-    headline = [("in short", summary["headline"])] if isinstance(summary, dict) and "headline" in summary else []
-    return headline + [
-        (name, value)
-        for name, value in result.items()
-        if isinstance(value, str | int | float) and not isinstance(value, bool) and name != "report"
-    ]
 
 
 @router.get("/models")
