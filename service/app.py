@@ -38,7 +38,7 @@ from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, SameOrigin, TrustedHosts
 from service.mcp import McpOverHttp
 from service.monitoring import Metrics
-from service.openapi import describe_problems
+from service.openapi import describe
 from service.problems import add_handlers
 from service.searching import Searching
 from service.serving import Serving
@@ -75,7 +75,7 @@ def create_app(
     app.state.suggesting = Suggesting(serving.home.catalog)
     app.state.ballots = Ballots()
     add_handlers(app)
-    describe_problems(app)
+    describe(app)
     add_idempotency(app)
     add_conditions(app)
     app.add_middleware(BodyLimit, most_of=app.state.access.most_of)
