@@ -30,6 +30,7 @@ from service.api import (
 from service.api.conditional import add_conditions
 from service.api.described import problems
 from service.api.idempotent import add_idempotency
+from service.api.known import KnownOnly
 from service.api.writing import WRITERS
 from service.auth import Access
 from service.ballots import Ballots
@@ -47,6 +48,23 @@ from service.watching import Watched
 from service.web import actions, compare, judge, pages, reports, uploads
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+INTERFACE = (
+    search,
+    facets,
+    suggest,
+    context,
+    feedback,
+    documents,
+    files,
+    collections,
+    models,
+    jobs,
+    schedules,
+    judgments,
+    evaluations,
+    votes,
+)
+"""What is under /v1, in the order of its description."""
 
 
 def create_app(
@@ -84,28 +102,10 @@ def create_app(
     if hosts is not None:
         app.add_middleware(TrustedHosts, hosts=hosts)
     app.add_middleware(Watched, metrics=app.state.metrics)  # the outermost: it sees every answer
-    app.include_router(search.router)
-    app.include_router(facets.router)
-    app.include_router(suggest.router)
-    app.include_router(context.router)
-    app.include_router(feedback.router)
-    app.include_router(documents.router)
-    app.include_router(files.router)
-    app.include_router(collections.router)
-    app.include_router(models.router)
-    app.include_router(jobs.router)
-    app.include_router(schedules.router)
-    app.include_router(judgments.router)
-    app.include_router(evaluations.router)
-    app.include_router(votes.router)
-    app.include_router(operations.router)
-    app.include_router(reference.router)
-    app.include_router(pages.router)
-    app.include_router(actions.router)
-    app.include_router(uploads.router)
-    app.include_router(judge.router)
-    app.include_router(compare.router)
-    app.include_router(reports.router)
+    for resource in INTERFACE:
+        app.include_router(resource.router, dependencies=[KnownOnly])
+    for place in (operations, reference, pages, actions, uploads, judge, compare, reports):
+        app.include_router(place.router)
     app.router.routes.append(Route("/mcp", _Mcp(), methods=None, include_in_schema=False))
     return app
 
