@@ -35,6 +35,7 @@ from service.api.writing import WRITERS
 from service.auth import Access
 from service.ballots import Ballots
 from service.ending import AnsweredToTheEnd
+from service.heads import Heads
 from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, SameOrigin, TrustedHosts
 from service.mcp import McpOverHttp
@@ -94,6 +95,7 @@ def create_app(
     app.state.ballots = Ballots()
     add_handlers(app)
     describe(app)
+    app.add_middleware(Heads)
     add_idempotency(app)
     add_conditions(app)
     app.add_middleware(BodyLimit, most_of=app.state.access.most_of)

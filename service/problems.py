@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from indexer.permission import PromotionRefused
 from retrieval.catalog.idempotency import KeyInUse, KeyReused
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MAX_DETAIL = 2_000
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 STATUSES: tuple[tuple[type[TandemError], HTTPStatus], ...] = (
     (Unauthorized, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
@@ -112,7 +114,17 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # what the handler is registered for
     response = _answer(request, HTTPStatus(error.status_code), _explained(request, error))
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_allowed(request))
     return response
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods that a path has, whichever routes they are of; the framework names those of one route."""
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    routes = request.app.routes
+    found = [method for method in METHODS if any(route.matches(scopes[method])[0] is Match.FULL for route in routes)]
+    return ["GET", "HEAD", *found[1:]] if "GET" in found else found
 
 
 def _explained(request: Request, error: HTTPException) -> str:

@@ -228,9 +228,25 @@ def test_what_a_foreign_web_page_may_send_unasked_is_refused(client: TestClient,
 def test_unknown_paths_and_methods_are_problems_too(client: TestClient) -> None:
     assert_problem(client.get("/nowhere"), 404, "GET /nowhere", "/docs")
     assert_problem(client.get("/v1/search/?q=x", follow_redirects=False), 404, "/v1/search/")
-    answer = client.delete("/v1/search")
-    assert_problem(answer, 405, "DELETE /v1/search")
-    assert answer.headers["allow"] in ("GET", "POST")
+    assert_problem(client.delete("/v1/search"), 405, "DELETE /v1/search")
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/search", "GET, HEAD, POST"),
+        ("/v1/jobs/1", "GET, HEAD"),
+        ("/v1/schedules/1", "GET, HEAD, DELETE"),
+        ("/v1/judgments/x/grades", "PUT"),
+        ("/v1/documents/delete", "POST"),
+        ("/documents", "GET, HEAD, POST"),
+    ],
+)
+def test_every_method_that_a_path_has_is_allowed(client: TestClient, path: str, allowed: str) -> None:
+    for method in ("OPTIONS", "PATCH", "TRACE"):
+        answer = client.request(method, path)
+        assert_problem(answer, 405, f"{method} {path}")
+        assert answer.headers["allow"] == allowed
 
 
 def test_a_request_for_another_host_is_refused(client: TestClient) -> None:
