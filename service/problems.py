@@ -65,20 +65,28 @@ def add_handlers(app: FastAPI) -> None:
 
 def problem_of(error: TandemError) -> JSONResponse:
     """Return the problem document of an error."""
-    status = next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
-    response = problem(status, str(error))
+    response = problem(_status_of(error), str(error))
     response.headers.update(getattr(error, "headers", {}))
     return response
 
 
+def status_of(request: Request, error: TandemError) -> HTTPStatus:
+    """Return the status of an error; one that is not the fault of whoever asks is told to the log."""
+    status = _status_of(error)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("%s failed: %s", _asked(request), error)
+    return status
+
+
+def _status_of(error: TandemError) -> HTTPStatus:
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 async def _tandem_error(request: Request, error: Exception) -> Response:
-    for kind, status in STATUSES:
-        if isinstance(error, kind):
-            response = _answer(request, status, str(error))
-            response.headers.update(getattr(error, "headers", {}))
-            return response
-    logger.error("%s failed: %s", _asked(request), error)
-    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    assert isinstance(error, TandemError)  # noqa: S101  # what the handler is registered for
+    response = _answer(request, status_of(request, error), str(error))
+    response.headers.update(getattr(error, "headers", {}))
+    return response
 
 
 def _answer(request: Request, status: HTTPStatus, detail: str) -> Response:

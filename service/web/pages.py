@@ -1,8 +1,9 @@
 """The pages: search, documents, jobs, models, signing in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -27,6 +28,7 @@ from service.api.jobs import ReadJob
 from service.auth import Caller, Reader
 from service.cursors import MAX_CURSOR_CHARS
 from service.found import KINDS as FOUND_BY
+from service.problems import status_of
 from service.searching import Searching
 from service.serving import Serving
 from service.web.narrowing import Chosen, chips, groups, query_of
@@ -51,7 +53,7 @@ class Form(NamedTuple):
     filter: tuple[str, ...] = ()
     between: tuple[str, ...] = ()
     cursor: str = ""
-    """Only ever in a link to the next page."""
+    """Only ever in a link to the next page, and in what such a link asks for."""
 
     def link(self, **changed: Any) -> str:
         """Return a link to the same search, with something changed."""
@@ -109,32 +111,56 @@ def search(
     """Show the search, and what it finds."""
     names = visible(catalog_of(request), caller)
     chosen = collection or ("default" if "default" in names or not names else names[0])
-    form = Form(q, chosen, mode.value, where, k, tuple(filter), tuple(between))
-    is_part = request.headers.get("x-part") == "results"
-    result, problem = None, ""
-    if q.strip() and names:
-        try:
-            caller.check(chosen)
-            searching: Searching = request.app.state.searching
-            query, origin = Asked(q, k, mode, form.chosen.parsed(), True), Origin.TYPING if is_part else Origin.PAGE
-            result = searching.search(chosen, query, cursor=cursor, origin=origin)
-        except TandemError as error:
-            problem = str(error)
-    return page(
+    form = Form(q, chosen, mode.value, where, k, tuple(filter), tuple(between), cursor)
+    result, problem, status = None, "", HTTPStatus.OK
+    try:
+        result = _result(request, caller, form) if names else None
+    except TandemError as error:
+        problem, status = str(error), status_of(request, error)
+    return _search_page(request, form, names, result, problem=problem, status=status)
+
+
+def _result(request: Request, caller: Caller, form: Form) -> SearchResult | None:
+    """Return what a form finds, None for one without a query; raises what a search raises."""
+    caller.check(form.collection)
+    if not form.q.strip():
+        catalog_of(request).collections.get(form.collection)  # raises NotFound
+        return None
+    searching: Searching = request.app.state.searching
+    query = Asked(form.q, form.k, Mode(form.mode), form.chosen.parsed(), True)
+    origin = Origin.TYPING if _is_part(request) else Origin.PAGE
+    return searching.search(form.collection, query, cursor=form.cursor, origin=origin)
+
+
+def _is_part(request: Request) -> bool:
+    """Return whether the page's script asks for the results alone."""
+    return request.headers.get("x-part") == "results"
+
+
+def _search_page(
+    request: Request, form: Form, names: Sequence[str], result: SearchResult | None, *, problem: str, status: int
+) -> Response:
+    """Return the page of a search, or its results alone, with what went wrong."""
+    link = form._replace(cursor="").link
+    response = page(
         request,
-        "results.html" if is_part else "search.html",
+        "results.html" if _is_part(request) else "search.html",
+        status=status,
         asked=form,
         collections=names,
         result=result.to_json() if result else None,
         problem=problem,
-        link=form.link,
+        link=link,
         found=len(result.found) if result else 0,
-        is_later=bool(cursor),
-        chips=chips(form.chosen, form.link) if not problem else [],
-        narrowing=groups(_metadata(request, result), form.chosen, form.link) if result else [],
-        document_link=partial(document_link, chosen),
+        is_later=bool(form.cursor),
+        chips=chips(form.chosen, link) if not problem else [],
+        narrowing=groups(_metadata(request, result), form.chosen, link) if result else [],
+        document_link=partial(document_link, form.collection),
         share=Shares.of(result) if result else Shares({}),
     )
+    if _is_part(request):
+        response.headers["X-Part"] = "results"  # so that the script shows what went wrong, and no other page
+    return response
 
 
 def _metadata(request: Request, result: SearchResult) -> list[Metadata]:

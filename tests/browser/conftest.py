@@ -101,7 +101,8 @@ def page(request: pytest.FixtureRequest, chromium: "Browser", service: Service) 
             troubles.append(f"asked {sent.url}")
 
     def said(message: "ConsoleMessage") -> None:
-        if message.type in ("error", "warning"):
+        is_refusal = message.text.endswith("a status of 400 (Bad Request)")  # which the page itself tells of
+        if message.type in ("error", "warning") and not is_refusal:
             troubles.append(f"console: {message.text}")
 
     def dismissed(dialog: "Dialog") -> None:

@@ -24,7 +24,8 @@ if (form) {
       const text = await answer.text();
       if (number !== asked) return;
       if (answer.redirected) { location.assign(where); return; }
-      if (!answer.ok) { results.textContent = "The search failed (" + answer.status + "). Try again in a moment."; return; }
+      const isPart = answer.headers.get("X-Part") === "results";  // which says itself what went wrong
+      if (!answer.ok && !isPart) { results.textContent = "The search failed (" + answer.status + "). Try again in a moment."; return; }
       results.innerHTML = text;
       at = -1;
       history[push ? "pushState" : "replaceState"](null, "", where);
