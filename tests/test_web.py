@@ -308,6 +308,18 @@ def test_whoever_has_no_key_is_led_to_sign_in_and_back(locked: TestClient, home:
     assert locked.post("/logout", headers=OWN).url.path == "/login"
 
 
+def test_where_no_key_is_asked_for_none_is_kept(client: TestClient) -> None:
+    for sent in ("ключ 🗝", "tandem_0_x", ""):
+        signed: Any = client.post("/login", data={"key": sent, "to": "/jobs"}, headers=OWN)
+        assert (signed.status_code, signed.url.path) == (200, "/jobs")
+    assert COOKIE not in client.cookies
+
+
+def test_a_key_in_another_script_is_as_wrong_as_any(locked: TestClient) -> None:
+    wrong = locked.post("/login", data={"key": "ключ 🗝", "to": "/"}, headers=OWN)
+    assert (wrong.status_code, "This key is unknown" in wrong.text) == (401, True)
+
+
 @pytest.mark.parametrize(
     "to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x", "/a\r\nb"]
 )
