@@ -1,6 +1,7 @@
 """The REST interface: what it answers, and that every error is a problem document."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,22 @@ def test_unknown_paths_and_methods_are_problems_too(client: TestClient) -> None:
     assert_problem(client.get("/nowhere"), 404, "GET /nowhere", "/docs")
     assert_problem(client.get("/v1/search/?q=x", follow_redirects=False), 404, "/v1/search/")
     assert_problem(client.delete("/v1/search"), 405, "DELETE /v1/search")
+
+
+@pytest.mark.parametrize("accepted", ["*/*", "text/html"])
+def test_every_error_of_the_interface_is_a_problem_with_the_requests_number(client: TestClient, accepted: str) -> None:
+    told = {"accept": accepted, "x-request-id": "number-7"}
+    paths = [path for path in client.get("/openapi.json").json()["paths"] if path.startswith("/v1/")]
+    asked = [("GET", "/v1", 404), ("POST", "/v1/", 404), ("GET", "/v1//jobs", 404)]
+    for path in (re.sub(r"{(job|schedule)}", "1", path) for path in paths):
+        asked += [("PATCH", path, 405), ("GET", f"{path}/", 404), ("GET", f"{path}/x/y", 404)]
+    for method, path, status in asked:
+        answer = client.request(method, path, headers=told)
+        assert_problem(answer, status, f"{method} {path}")
+        assert answer.headers.get_list("x-request-id") == ["number-7"]
+    foreign = client.get("/v1/search?q=x", headers={**told, "host": "evil.example"})
+    assert_problem(foreign, 400, "evil.example")
+    assert foreign.headers.get_list("x-request-id") == ["number-7"]
 
 
 @pytest.mark.parametrize(
