@@ -47,6 +47,7 @@ from service.serving import Serving
 from service.suggesting import Suggesting
 from service.watching import Watched
 from service.web import actions, compare, judge, pages, reports, uploads
+from service.web import search as search_page
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 INTERFACE = (
@@ -106,7 +107,7 @@ def create_app(
     app.add_middleware(Watched, metrics=app.state.metrics)  # the outermost: it sees every answer
     for resource in INTERFACE:
         app.include_router(resource.router, dependencies=[KnownOnly])
-    for place in (operations, reference, pages, actions, uploads, judge, compare, reports):
+    for place in (operations, reference, search_page, pages, actions, uploads, judge, compare, reports):
         app.include_router(place.router)
     app.router.routes.append(Route("/mcp", _Mcp(), methods=None, include_in_schema=False))
     return app
