@@ -30,22 +30,42 @@ from service.api import (
 from service.api.conditional import add_conditions
 from service.api.described import problems
 from service.api.idempotent import add_idempotency
+from service.api.known import KnownOnly
 from service.api.writing import WRITERS
 from service.auth import Access
 from service.ending import AnsweredToTheEnd
+from service.heads import Heads
 from service.jobs.announcing import JobQueue
 from service.limits import BodyLimit, SameOrigin, TrustedHosts
 from service.mcp import McpOverHttp
 from service.monitoring import Metrics
-from service.openapi import describe_problems
+from service.openapi import describe
 from service.problems import add_handlers
 from service.searching import Searching
 from service.serving import Serving
 from service.suggesting import Suggesting
 from service.watching import Watched
 from service.web import actions, compare, judge, pages, reports, uploads
+from service.web import search as search_page
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+INTERFACE = (
+    search,
+    facets,
+    suggest,
+    context,
+    feedback,
+    documents,
+    files,
+    collections,
+    models,
+    jobs,
+    schedules,
+    judgments,
+    evaluations,
+    votes,
+)
+"""What is under /v1, in the order of its description."""
 
 
 def create_app(
@@ -73,7 +93,8 @@ def create_app(
     app.state.searching = Searching(serving, app.state.metrics)
     app.state.suggesting = Suggesting(serving.home.catalog)
     add_handlers(app)
-    describe_problems(app)
+    describe(app)
+    app.add_middleware(Heads)
     add_idempotency(app)
     add_conditions(app)
     app.add_middleware(BodyLimit, most_of=app.state.access.most_of)
@@ -82,28 +103,10 @@ def create_app(
     if hosts is not None:
         app.add_middleware(TrustedHosts, hosts=hosts)
     app.add_middleware(Watched, metrics=app.state.metrics)  # the outermost: it sees every answer
-    app.include_router(search.router)
-    app.include_router(facets.router)
-    app.include_router(suggest.router)
-    app.include_router(context.router)
-    app.include_router(feedback.router)
-    app.include_router(documents.router)
-    app.include_router(files.router)
-    app.include_router(collections.router)
-    app.include_router(models.router)
-    app.include_router(jobs.router)
-    app.include_router(schedules.router)
-    app.include_router(judgments.router)
-    app.include_router(evaluations.router)
-    app.include_router(votes.router)
-    app.include_router(operations.router)
-    app.include_router(reference.router)
-    app.include_router(pages.router)
-    app.include_router(actions.router)
-    app.include_router(uploads.router)
-    app.include_router(judge.router)
-    app.include_router(compare.router)
-    app.include_router(reports.router)
+    for resource in INTERFACE:
+        app.include_router(resource.router, dependencies=[KnownOnly])
+    for place in (operations, reference, search_page, pages, actions, uploads, judge, compare, reports):
+        app.include_router(place.router)
     app.router.routes.append(Route("/mcp", _Mcp(), methods=None, include_in_schema=False))
     return app
 

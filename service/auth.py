@@ -148,17 +148,24 @@ def rate_of(written: str) -> RateLimitItem:
         raise UsageError(f"TANDEM_RATE_LIMIT is {written!r}; write it as 600/minute or 20/second.") from None
 
 
+async def _caller(
+    request: Request,
+    bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008  # how FastAPI has it
+) -> Caller:
+    access: Access = request.app.state.access
+    sent = bearer.credentials if bearer else request.cookies.get(COOKIE)
+    address = request.client.host if request.client else ""
+    return await run_in_threadpool(access.caller, sent, address) if access.is_required else ANYBODY
+
+
+Somebody = Annotated[Caller, Depends(_caller)]
+"""Whoever asks, whatever they may; however often a request depends on it, its key is looked at once."""
+
+
 def requires(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     """Return a dependency that lets only callers with this scope in."""
 
-    async def dependency(
-        request: Request,
-        bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008  # how FastAPI has it
-    ) -> Caller:
-        access: Access = request.app.state.access
-        sent = bearer.credentials if bearer else request.cookies.get(COOKIE)
-        address = request.client.host if request.client else ""
-        caller = await run_in_threadpool(access.caller, sent, address) if access.is_required else ANYBODY
+    async def dependency(caller: Somebody) -> Caller:
         caller.needs(scope)
         return caller
 

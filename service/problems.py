@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from indexer.permission import PromotionRefused
 from retrieval.catalog.idempotency import KeyInUse, KeyReused
@@ -27,6 +28,7 @@ MEDIA_TYPE = "application/problem+json"
 MAX_DETAIL = 2_000
 MAX_SHOWN = 100
 """Of a value that is at fault, characters."""
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 STATUSES: tuple[tuple[type[TandemError], HTTPStatus], ...] = (
     (Unauthorized, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
@@ -65,20 +67,28 @@ def add_handlers(app: FastAPI) -> None:
 
 def problem_of(error: TandemError) -> JSONResponse:
     """Return the problem document of an error."""
-    status = next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
-    response = problem(status, str(error))
+    response = problem(_status_of(error), str(error))
     response.headers.update(getattr(error, "headers", {}))
     return response
 
 
+def status_of(request: Request, error: TandemError) -> HTTPStatus:
+    """Return the status of an error; one that is not the fault of whoever asks is told to the log."""
+    status = _status_of(error)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("%s failed: %s", _asked(request), error)
+    return status
+
+
+def _status_of(error: TandemError) -> HTTPStatus:
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 async def _tandem_error(request: Request, error: Exception) -> Response:
-    for kind, status in STATUSES:
-        if isinstance(error, kind):
-            response = _answer(request, status, str(error))
-            response.headers.update(getattr(error, "headers", {}))
-            return response
-    logger.error("%s failed: %s", _asked(request), error)
-    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    assert isinstance(error, TandemError)  # noqa: S101  # what the handler is registered for
+    response = _answer(request, status_of(request, error), str(error))
+    response.headers.update(getattr(error, "headers", {}))
+    return response
 
 
 def _answer(request: Request, status: HTTPStatus, detail: str) -> Response:
@@ -126,7 +136,17 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # what the handler is registered for
     response = _answer(request, HTTPStatus(error.status_code), _explained(request, error))
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_allowed(request))
     return response
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods that a path has, whichever routes they are of; the framework names those of one route."""
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    routes = request.app.routes
+    found = [method for method in METHODS if any(route.matches(scopes[method])[0] is Match.FULL for route in routes)]
+    return ["GET", "HEAD", *found[1:]] if "GET" in found else found
 
 
 def _explained(request: Request, error: HTTPException) -> str:

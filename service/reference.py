@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 Description = Mapping[str, Any]
 FORM = "multipart/form-data"
@@ -66,8 +66,9 @@ def _operation(description: Description, base_url: str, method: str, path: str, 
         f"<p>{escape(operation.get('description', operation['summary']))}</p>",
         _parameters(operation),
         _body(operation),
-        f"<h3>Try it</h3><pre>{escape(_curl(description, base_url + path, operation))}</pre>",
+        f"<h3>Try it</h3><pre>{escape(_curl(description, method, base_url + path, operation))}</pre>",
         _responses(operation),
+        _answer(operation),
     ]
     return "\n".join(section for section in sections if section)
 
@@ -100,6 +101,17 @@ def _responses(operation: Description) -> str:
             )
         )
     return f"<h3>Answers</h3>{_table(('Status', 'When', 'Body', 'Media type'), rows)}"
+
+
+def _answer(operation: Description) -> str:
+    """Show what a call is answered that succeeds."""
+    for response in operation["responses"].values():
+        for content in response.get("content", {}).values():
+            if "example" in content:
+                example = content["example"]
+                text = example if isinstance(example, str) else json.dumps(example, ensure_ascii=False, indent=2)
+                return f"<h3>An answer</h3><pre>{escape(text)}</pre>"
+    return ""
 
 
 def _schema(name: str, schema: Description) -> str:
@@ -160,20 +172,32 @@ def _content_schema(part: Description) -> Description:
     return {}
 
 
-def _curl(description: Description, url: str, operation: Description) -> str:
-    asked = [
-        (parameter["name"], example)
-        for parameter in operation.get("parameters", [])
-        if (example := parameter["schema"].get("examples", [None])[0]) and parameter["required"]
-    ]
-    words = ["curl", f"{url}?{urlencode(asked, doseq=True)}" if asked else url]
-    if schema := _content_schema(operation.get("requestBody", {})):
+def _curl(description: Description, method: str, url: str, operation: Description) -> str:
+    schema = _content_schema(operation.get("requestBody", {}))
+    words = ["curl", _filled_in(url, operation)]
+    if method != ("POST" if schema else "GET"):  # which curl sends by itself
+        words[1:1] = ["-X", method]
+    if schema:
         example = _schemas(description)[schema["$ref"].rpartition("/")[2]]["examples"][0]
         if FORM in operation["requestBody"]["content"]:
             words += [word for field in _fields(example) for word in ("-F", field)]
         else:
             words += ["-H", "Content-Type: application/json", "-d", json.dumps(example, ensure_ascii=False)]
     return shlex.join(words)
+
+
+def _filled_in(url: str, operation: Description) -> str:
+    """Return an operation's address with the examples of its required parameters, each in its place."""
+    asked = []
+    for parameter in operation.get("parameters", []):
+        name, examples = parameter["name"], parameter["schema"].get("examples")
+        if not parameter["required"] or not examples:
+            continue
+        if parameter["in"] == "path":
+            url = url.replace(f"{{{name}}}", quote(str(examples[0]), safe=""))
+        else:
+            asked.append((name, examples[0]))
+    return f"{url}?{urlencode(asked, doseq=True)}" if asked else url
 
 
 def _fields(example: Description) -> Iterator[str]:

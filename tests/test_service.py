@@ -1,6 +1,7 @@
 """The REST interface: what it answers, and that every error is a problem document."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,7 +178,7 @@ def test_a_collection_without_documents_answers_with_what_it_can(client: TestCli
         ("q=x&k=ten", 422, "k:"),
         ("q=x&mode=fuzzy", 422, "mode"),
         ("q=x&group=maybe", 422, "group"),
-        ("q=x&limit=3", 422, "limit: no such field"),
+        ("q=x&limit=3", 422, "limit: no such parameter is known here; known are: "),
         ("q=x&where=%3D%3D", 400, "--where"),
         ("q=x&collection=nowhere", 404, "There is no collection 'nowhere'"),
         (f"q=x&collection={'n' * 64}", 422, "collection"),
@@ -228,9 +229,41 @@ def test_what_a_foreign_web_page_may_send_unasked_is_refused(client: TestClient,
 def test_unknown_paths_and_methods_are_problems_too(client: TestClient) -> None:
     assert_problem(client.get("/nowhere"), 404, "GET /nowhere", "/docs")
     assert_problem(client.get("/v1/search/?q=x", follow_redirects=False), 404, "/v1/search/")
-    answer = client.delete("/v1/search")
-    assert_problem(answer, 405, "DELETE /v1/search")
-    assert answer.headers["allow"] in ("GET", "POST")
+    assert_problem(client.delete("/v1/search"), 405, "DELETE /v1/search")
+
+
+@pytest.mark.parametrize("accepted", ["*/*", "text/html"])
+def test_every_error_of_the_interface_is_a_problem_with_the_requests_number(client: TestClient, accepted: str) -> None:
+    told = {"accept": accepted, "x-request-id": "number-7"}
+    paths = [path for path in client.get("/openapi.json").json()["paths"] if path.startswith("/v1/")]
+    asked = [("GET", "/v1", 404), ("POST", "/v1/", 404), ("GET", "/v1//jobs", 404)]
+    for path in (re.sub(r"{(job|schedule)}", "1", path) for path in paths):
+        asked += [("PATCH", path, 405), ("GET", f"{path}/", 404), ("GET", f"{path}/x/y", 404)]
+    for method, path, status in asked:
+        answer = client.request(method, path, headers=told)
+        assert_problem(answer, status, f"{method} {path}")
+        assert answer.headers.get_list("x-request-id") == ["number-7"]
+    foreign = client.get("/v1/search?q=x", headers={**told, "host": "evil.example"})
+    assert_problem(foreign, 400, "evil.example")
+    assert foreign.headers.get_list("x-request-id") == ["number-7"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/search", "GET, HEAD, POST"),
+        ("/v1/jobs/1", "GET, HEAD"),
+        ("/v1/schedules/1", "GET, HEAD, DELETE"),
+        ("/v1/judgments/x/grades", "PUT"),
+        ("/v1/documents/delete", "POST"),
+        ("/documents", "GET, HEAD, POST"),
+    ],
+)
+def test_every_method_that_a_path_has_is_allowed(client: TestClient, path: str, allowed: str) -> None:
+    for method in ("OPTIONS", "PATCH", "TRACE"):
+        answer = client.request(method, path)
+        assert_problem(answer, 405, f"{method} {path}")
+        assert answer.headers["allow"] == allowed
 
 
 def test_a_request_for_another_host_is_refused(client: TestClient) -> None:

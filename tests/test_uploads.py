@@ -165,6 +165,8 @@ def test_a_request_of_which_nothing_is_kept_fails_with_every_reason(client: Test
         ({"base_url": "javascript:alert(1)"}, "http://"),
         ({"metadata": "[1]"}, "JSON object"),
         ({"metadata": "[" * 9_000}, "JSON object"),
+        ({"metadata": '{"a":' * 21 + "{}" + "}" * 21}, "deeper than 20 levels"),
+        ({"metadata": '{"a":' * 900 + "1" + "}" * 900}, "deeper than 20 levels"),
         ({"collection": "x" * 64}, "collection"),
         ({"id_prefix": "a\nb"}, "printable"),
     ],

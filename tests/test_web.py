@@ -114,7 +114,7 @@ def test_what_was_found_can_be_narrowed_down_by_links_and_back(client: TestClien
 @pytest.mark.parametrize("choice", ["filter==", "between=a|b|c", "between=a", "between=|1|2", "between=a|nan|2"])
 def test_a_choice_that_cannot_be_read_is_told_in_its_place(client: TestClient, choice: str) -> None:
     answer = client.get(f"/?q=dog&{choice}")
-    assert (answer.status_code, 'role="alert"' in answer.text) == (200, True)
+    assert (answer.status_code, 'role="alert"' in answer.text) == (400, True)
 
 
 def test_more_results_are_a_link_away(client: TestClient) -> None:
@@ -128,7 +128,7 @@ def test_more_results_are_a_link_away(client: TestClient) -> None:
     assert label == "The first results"
     assert client.get(link).text.count("<article>") == 2
     refused = client.get("/", params={**asked, "cursor": "AAAA"})
-    assert 'role="alert"' in refused.text
+    assert (refused.status_code, 'role="alert"' in refused.text) == (400, True)
 
 
 def test_hits_carry_what_a_click_reports(client: TestClient, home: Home) -> None:
@@ -157,8 +157,39 @@ def links_of(text: str, name: str) -> list[tuple[str, str]]:
 
 def test_a_filter_that_cannot_be_read_is_told_in_its_place(client: TestClient) -> None:
     answer = client.get("/", params={"q": "dog", "where": "=broken"})
-    assert answer.status_code == 200
+    assert answer.status_code == 400
     assert 'role="alert"' in answer.text
+    assert 'value="=broken"' in answer.text  # the form is there, as it was filled in
+    part = client.get("/", params={"q": "dog", "where": "=broken"}, headers={**PAGE, "X-Part": "results"})
+    assert (part.status_code, "=broken" in part.text, "<!doctype" in part.text) == (200, True, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/?collection=nope", 404, "There is no collection"),
+        ("/?q=dog&collection=nope", 404, "There is no collection"),
+        ("/compare?collection=nope", 404, "There is no collection"),
+        ("/compare?a=zzz", 400, "zzz"),
+        ("/compare?q=dog&a=keyword&b=keyword", 400, "Both sides are keyword"),
+        ("/compare?voted=7", 404, "There is no vote 7"),
+    ],
+)
+def test_a_page_that_tells_what_went_wrong_is_no_success(client: TestClient, path: str, status: int, said: str) -> None:
+    answer = client.get(path, headers=PAGE)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert said in answer.text
+    assert 'role="alert"' in answer.text
+
+
+def test_a_key_for_one_collection_learns_nothing_of_others_from_the_pages(locked: TestClient, home: Home) -> None:
+    locked.cookies.set(COOKIE, home.catalog.keys.create("one", [Scope.READ], collection="default")[1])
+    assert locked.get("/", headers=PAGE).status_code == 200
+    for path in ("/?collection={}", "/?q=dog&collection={}", "/compare?collection={}", "/judge?collection={}"):
+        home.prepared("hidden")
+        answers = [locked.get(path.format(name), headers=PAGE) for name in ("hidden", "nope")]
+        assert [answer.status_code for answer in answers] == [403, 403]
+        assert "This key is for the collection" in answers[0].text
 
 
 def test_an_empty_home_says_what_to_do(home: Home) -> None:
@@ -275,6 +306,18 @@ def test_whoever_has_no_key_is_led_to_sign_in_and_back(locked: TestClient, home:
     assert refused.status_code == 403
     assert "needs the scope admin" in refused.text
     assert locked.post("/logout", headers=OWN).url.path == "/login"
+
+
+def test_where_no_key_is_asked_for_none_is_kept(client: TestClient) -> None:
+    for sent in ("ключ 🗝", "tandem_0_x", ""):
+        signed: Any = client.post("/login", data={"key": sent, "to": "/jobs"}, headers=OWN)
+        assert (signed.status_code, signed.url.path) == (200, "/jobs")
+    assert COOKIE not in client.cookies
+
+
+def test_a_key_in_another_script_is_as_wrong_as_any(locked: TestClient) -> None:
+    wrong = locked.post("/login", data={"key": "ключ 🗝", "to": "/"}, headers=OWN)
+    assert (wrong.status_code, "This key is unknown" in wrong.text) == (401, True)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,10 @@ class DocumentsLink(Strict):
 class DocumentLink(Strict):
     """Which document is shown. Its id is no part of the path, where clients would change what looks like one."""
 
-    id: Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, description="The document's id.")]
+    id: Annotated[
+        str,
+        Field(min_length=1, max_length=MAX_ID_CHARS, description="The document's id.", examples=["guide/install"]),
+    ]
     collection: CollectionName = "default"
 
 

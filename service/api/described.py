@@ -17,7 +17,7 @@ WHEN = {
     412: "The document was changed or deleted since the ETag that If-Match names.",
     413: "The body is too large.",
     415: "The body is compressed; send it as it is.",
-    422: "It is not understood: a field is missing, unknown or out of bounds.",
+    422: "It is not understood: a field or a parameter is missing, unknown or out of bounds.",
     429: "Too many requests; the header Retry-After says when to come back.",
     500: "Something failed that should not have.",
     503: "Not now: another process holds the index, or the collection has no model yet.",

@@ -15,7 +15,7 @@ class EvaluationRequest(Strict):
     """Arms to be measured by judged queries, or two of them to be compared."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"kind": "compare", "a": "keyword", "b": "hybrid", "judgments": "default"}]}
+        json_schema_extra={"examples": [{"kind": "compare", "a": "keyword", "b": "hybrid", "judgments": "readers"}]}
     )
 
     kind: Annotated[

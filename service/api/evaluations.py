@@ -21,7 +21,9 @@ from service.jobs.kinds import work_of
 from service.serving import Serving
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
-FindingId = Annotated[str, Path(max_length=200, description="The finding's id, as a list gives it.")]
+FindingId = Annotated[
+    str, Path(max_length=200, description="The finding's id, as a list gives it.", examples=["job-1"])
+]
 
 
 @router.post(

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from indexer.sources.fields import web_address
 from retrieval.types import JsonValue
-from service.api.schemas import CollectionName, FailureBody, Strict, Text
+from service.api.schemas import CollectionName, FailureBody, Strict, Text, shallow
 
 MAX_FILES = 200
 MAX_PREFIX_CHARS = 200
@@ -29,16 +29,19 @@ def _address(value: str | None) -> str | None:
 
 
 def _object(value: str) -> str:
-    if value and not isinstance(_parsed(value), dict):
+    parsed = _parsed(value or "{}")
+    if parsed is None:
         raise ValueError('metadata is a JSON object, such as {"team": "web"}')
+    shallow(parsed)
     return value
 
 
-def _parsed(value: str) -> JsonValue:
+def _parsed(value: str) -> dict[str, JsonValue] | None:
     try:
-        return json.loads(value)
+        found = json.loads(value)
     except (ValueError, RecursionError):
         return None
+    return found if isinstance(found, dict) else None
 
 
 class FilesRequest(Strict):

@@ -30,7 +30,8 @@ MOST_LINES = 2**63 - 1
 """The highest id that a database takes."""
 CHANGE_WHAT_IS_SEARCHED = ("train", "nightly", "reindex")
 """Kinds that need the scope admin: they take the machine for hours, or change more than documents."""
-JobId = Annotated[int, Path(ge=1, lt=2**63, description="The job's number.")]
+JobId = Annotated[int, Path(ge=1, lt=2**63, description="The job's number.", examples=[1])]
+ChangedId = Annotated[int, Path(ge=1, lt=2**63, description="The job's number.", examples=[2])]
 
 
 def _seen(request: Request, caller: Reader, job: JobId) -> Job:
@@ -40,7 +41,7 @@ def _seen(request: Request, caller: Reader, job: JobId) -> Job:
     return found
 
 
-def _changed(request: Request, caller: Writer, job: JobId) -> Job:
+def _changed(request: Request, caller: Writer, job: ChangedId) -> Job:
     """Return a job that the caller may change."""
     found = _seen(request, caller, job)
     if found.work.kind in CHANGE_WHAT_IS_SEARCHED:

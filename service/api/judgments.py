@@ -37,7 +37,7 @@ router = APIRouter(prefix="/v1/judgments", tags=["judgments"])
 PROBLEMS = problems(404, 422, 503)
 CHANGES = problems(400, 404, 413, 422, 503)
 PLACES = Places("queries", "judgments")
-Name = Annotated[str, Path(max_length=63, description="The judgment set.", examples=["default"])]
+Name = Annotated[str, Path(max_length=63, description="The judgment set.", examples=["readers"])]
 
 
 @router.get("", response_model=JudgmentSetsBody, responses=PROBLEMS, summary="List judgment sets")

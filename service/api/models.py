@@ -17,7 +17,7 @@ from service.serving import Serving
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 PROBLEMS = problems(400, 404, 409, 413, 422, 503)
-Version = Annotated[str, Path(pattern=f"^{VERSION_PATTERN}$", description="The model's version.")]
+Version = Annotated[str, Path(pattern=f"^{VERSION_PATTERN}$", description="The model's version.", examples=["tuned"])]
 
 
 @router.get("", response_model=ModelsBody, responses=problems(422) | NOT_MODIFIED, summary="List models")

@@ -208,7 +208,9 @@ class FeedbackRequest(Strict):
     """What a reader made of an answer."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"query_id": "4Yv0m0Y3lqk1o8Hc1J2bVA", "document": "guide", "kind": "click"}]}
+        json_schema_extra={
+            "examples": [{"query_id": "4Yv0m0Y3lqk1o8Hc1J2bVA", "document": "guide/install", "kind": "click"}]
+        }
     )
 
     query_id: Annotated[str, Field(min_length=1, max_length=32, description="That of the answer.")]

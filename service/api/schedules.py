@@ -15,7 +15,7 @@ from service.jobs.kinds import work_of
 from service.jobs.scheduling import add_schedule, switch_schedule
 
 router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
-ScheduleId = Annotated[int, Path(ge=1, lt=2**63, description="The schedule's number.")]
+ScheduleId = Annotated[int, Path(ge=1, lt=2**63, description="The schedule's number.", examples=[1])]
 
 
 def _seen(request: Request, caller: Admin, schedule: ScheduleId) -> Schedule:

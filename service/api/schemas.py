@@ -46,7 +46,8 @@ def _link(value: str | None) -> str | None:
     return value
 
 
-def _shallow(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def shallow(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return metadata as it is; raises ValueError for one that nests too deep."""
     level: list[JsonValue] = [value]
     for _ in range(MAX_METADATA_DEPTH):
         level = [inner for outer in level for inner in _inside(outer)]
@@ -202,7 +203,7 @@ class DocumentBody(Strict):
     updated: Annotated[str | None, Field(max_length=40, description="ISO 8601."), AfterValidator(_date)] = None
     tags: Annotated[list[Text], Field(max_length=100)] = []
     metadata: Annotated[
-        dict[str, Any], Field(description="Any JSON; searches can filter by it."), AfterValidator(_shallow)
+        dict[str, Any], Field(description="Any JSON; searches can filter by it."), AfterValidator(shallow)
     ] = {}
 
 

@@ -114,6 +114,8 @@ def sign_in(request: Request, form: Form) -> Response:
     except TandemError as error:
         return page(request, "login.html", status=401, to=to, problem=str(error))
     response = _to(to)
+    if not access.is_required:  # then nothing was checked, and what was typed is no key
+        return response
     is_https = request.url.scheme == "https"
     response.set_cookie(COOKIE, sent, httponly=True, samesite="strict", secure=is_https, max_age=30 * 86_400)
     return response

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from retrieval.query import Query as Asked
 from service.auth import Caller, Reader, Writer
 from service.jobs.announcing import JobQueue
 from service.jobs.kinds import work_of
+from service.problems import status_of
 from service.side_by_side import SAID, Side, arms_of, cast, places, read_arm, side
 from service.web.forms import Form
 from service.web.pages import catalog_of, document_link, may_write, serving_of, visible
@@ -87,8 +89,9 @@ def compare(
     shown["prose"] = prose
     if not names:
         return page(request, "compare.html", **shown)
-    chosen = catalog.collections.get(collection or ("default" if "default" in names else names[0]))
-    caller.check(chosen.name)
+    name = collection or ("default" if "default" in names else names[0])
+    caller.check(name)
+    chosen, status = catalog.collections.get(name), HTTPStatus.OK
     asking = Asking(chosen.name, q.strip(), a, b, k, blind=bool(blind))
     shown |= {"arms": arms_of(catalog, chosen), "problem": "", "columns": [], "vote": None, "ballot": "", "tally": None}
     try:
@@ -96,8 +99,9 @@ def compare(
         vote = catalog.votes.get(chosen, voted) if voted else None
         shown |= _answer(request, caller, asking, vote)
     except TandemError as error:
-        shown["problem"] = str(error)
-    return page(request, "compare.html", asking=asking, document_link=partial(document_link, chosen.name), **shown)
+        shown["problem"], status = str(error), status_of(request, error)
+    shown |= {"asking": asking, "document_link": partial(document_link, chosen.name)}
+    return page(request, "compare.html", status=status, **shown)
 
 
 def _named(asking: Asking, collection: Collection) -> Asking:

@@ -60,8 +60,9 @@ def judge(
     names = visible(catalog, caller)
     if not names:
         return page(request, "judge.html", collections=[], sets=[], place=None, may_write=may_write(caller))
-    chosen = catalog.collections.get(collection or ("default" if "default" in names else names[0]))
-    caller.check(chosen.name)
+    wanted = collection or ("default" if "default" in names else names[0])
+    caller.check(wanted)
+    chosen = catalog.collections.get(wanted)
     sets = catalog.judgments.list(chosen)
     place = Place(chosen.name, name or _usual(sets))
     judged = catalog.judgments.get(chosen, place.name) if name or sets else []

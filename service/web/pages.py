@@ -1,13 +1,8 @@
-"""The pages: search, documents, jobs, models, signing in."""
+"""The pages: documents, jobs, models, signing in."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
-from pydantic import StringConstraints
+from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from indexer.documents import document_json
@@ -15,75 +10,19 @@ from indexer.model_uses import uses_of
 from retrieval.catalog import Catalog
 from retrieval.catalog.job import Job, JobState, Listed
 from retrieval.catalog.keys import Scope
-from retrieval.catalog.searches import Origin
-from retrieval.errors import TandemError
-from retrieval.query import MAX_K, MAX_QUERY_CHARS
-from retrieval.query import Query as Asked
-from retrieval.results import SearchResult
-from retrieval.types import Metadata, Mode
 from service.api.collections import described
 from service.api.file_schemas import FilesBody
 from service.api.jobs import ReadJob
 from service.auth import Caller, Reader
-from service.cursors import MAX_CURSOR_CHARS
 from service.found import KINDS as FOUND_BY
 from service.jobs.came_of import lines_of
-from service.searching import Searching
 from service.serving import Serving
-from service.web.narrowing import Chosen, chips, groups, query_of
 from service.web.rendering import ASSETS, HEADERS, STATIC, asset, page
 
 router = APIRouter(include_in_schema=False)
 LISTED = 100
-MAX_CHOICES = 20
-Choice = Annotated[str, StringConstraints(max_length=500)]
 SHOWN_LINES = 2_000
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-
-
-class Form(NamedTuple):
-    """What the search form holds."""
-
-    q: str = ""
-    collection: str = "default"
-    mode: str = "hybrid"
-    where: str = ""
-    k: int = 10
-    filter: tuple[str, ...] = ()
-    between: tuple[str, ...] = ()
-    cursor: str = ""
-    """Only ever in a link to the next page."""
-
-    def link(self, **changed: Any) -> str:
-        """Return a link to the same search, with something changed."""
-        given = query_of(self._replace(**changed)._asdict(), Form()._asdict())
-        return f"/?{urlencode(given)}" if given else "/"
-
-    @property
-    def chosen(self) -> Chosen:
-        """The filters."""
-        return Chosen(self.where, self.filter, self.between)
-
-
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """What share of the best score of its kind a hit's score is: how long its bar is."""
-
-    best: Mapping[str, float]
-
-    @classmethod
-    def of(cls, result: SearchResult) -> "Shares":
-        """Find the best scores of a result."""
-        best = {"all": max((hit.score for hit in result.hits), default=0.0)}
-        for hit in result.hits:
-            for leg, found in hit.legs.items():
-                best[leg] = max(best.get(leg, 0.0), found.score)
-        return cls(best)
-
-    def __call__(self, kind: str, score: float) -> float:
-        """Return the share, from 0 to 1."""
-        best = self.best.get(kind, 0.0)
-        return round(max(0.0, min(1.0, score / best)), 3) if best > 0 else 0.0
 
 
 @router.get("/static/{digest}/{name}")
@@ -92,55 +31,6 @@ def static(digest: str, name: str) -> Response:
     if name not in ASSETS or asset(name) != f"/static/{digest}/{name}":
         return Response(status_code=404)
     return Response((STATIC / name).read_bytes(), media_type=ASSETS[name], headers=FOREVER)
-
-
-@router.get("/")
-def search(
-    request: Request,
-    caller: Reader,
-    q: Annotated[str, Query(max_length=MAX_QUERY_CHARS)] = "",
-    collection: Annotated[str, Query(max_length=63)] = "",
-    mode: Mode = Mode.HYBRID,
-    where: Annotated[str, Query(max_length=2_000)] = "",
-    k: Annotated[int, Query(ge=1, le=MAX_K)] = 10,
-    filter: Annotated[list[Choice], Query(max_length=MAX_CHOICES)] = [],  # noqa: A002, B006  # its name there; copied
-    between: Annotated[list[Choice], Query(max_length=MAX_CHOICES)] = [],  # noqa: B006  # copied
-    cursor: Annotated[str, Query(max_length=MAX_CURSOR_CHARS)] = "",
-) -> Response:
-    """Show the search, and what it finds."""
-    names = visible(catalog_of(request), caller)
-    chosen = collection or ("default" if "default" in names or not names else names[0])
-    form = Form(q, chosen, mode.value, where, k, tuple(filter), tuple(between))
-    is_part = request.headers.get("x-part") == "results"
-    result, problem = None, ""
-    if q.strip() and names:
-        try:
-            caller.check(chosen)
-            searching: Searching = request.app.state.searching
-            query, origin = Asked(q, k, mode, form.chosen.parsed(), True), Origin.TYPING if is_part else Origin.PAGE
-            result = searching.search(chosen, query, cursor=cursor, origin=origin)
-        except TandemError as error:
-            problem = str(error)
-    return page(
-        request,
-        "results.html" if is_part else "search.html",
-        asked=form,
-        collections=names,
-        result=result.to_json() if result else None,
-        problem=problem,
-        link=form.link,
-        found=len(result.found) if result else 0,
-        is_later=bool(cursor),
-        chips=chips(form.chosen, form.link) if not problem else [],
-        narrowing=groups(_metadata(request, result), form.chosen, form.link) if result else [],
-        document_link=partial(document_link, chosen),
-        share=Shares.of(result) if result else Shares({}),
-    )
-
-
-def _metadata(request: Request, result: SearchResult) -> list[Metadata]:
-    """Return the metadata of all that was found."""
-    return [document.metadata for document in catalog_of(request).documents.shown(result.found).values()]
 
 
 def document_link(collection: str, document: str) -> str:

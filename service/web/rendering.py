@@ -53,7 +53,8 @@ def page(request: Request, name: str, *, status: int = 200, **content: Any) -> R
 
 def wants_page(request: Request) -> bool:
     """Return whether a person looks at the answer, and not a program."""
-    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+    is_interface = request.url.path == "/v1" or request.url.path.startswith("/v1/")
+    return "text/html" in request.headers.get("accept", "") and not is_interface
 
 
 def login_link(request: Request) -> str:

@@ -32,6 +32,15 @@ def test_a_link_finds_what_was_found_and_keys_go_through_it(page: Page) -> None:
     assert page.locator("h1").count() == 1
 
 
+def test_a_filter_that_is_not_understood_is_told_as_one_types(page: Page) -> None:
+    page.goto("/?q=dog")
+    page.locator("[name=where]").fill("=broken")
+    page.wait_for_selector("#results [role=alert]")
+    assert "broken" in page.locator("#results").inner_text()
+    page.locator("[name=where]").fill("")
+    page.wait_for_selector("#results .hits")
+
+
 def test_what_a_document_holds_stays_text(page: Page) -> None:
     page.goto("/?q=kitten")
     page.wait_for_selector("#results .hits")
