@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup
 	TANDEM_HOME=$(DEMO_HOME) $(TANDEM) ingest pydoc:$(DEMO_MODULES)
-	TANDEM_HOME=$(DEMO_HOME) $(TANDEM) search -k 3 "run a blocking function without freezing the event loop"
+	TANDEM_HOME=$(DEMO_HOME) $(TANDEM) search -k 3 "how much space is left on the disk"
 	TANDEM_HOME=$(DEMO_HOME) $(TANDEM) search -k 3 posix_fadvise
 
 serve: setup

@@ -155,7 +155,7 @@ def _expression(text: str) -> Filter:
     if found := _PRESENCE.fullmatch(text):
         exists = Exists(_field(found["field"], text))
         return Not(exists) if found["absent"] else exists
-    raise UsageError(f"--where {_shown(text)} is not understood; write k=v, k!=v, k>=v, k>v, k<=v, k<v, k or !k.")
+    raise UsageError(f"The filter {_shown(text)} is not understood; write k=v, k!=v, k>=v, k>v, k<=v, k<v, k or !k.")
 
 
 def _field(raw: str, expression: str) -> str:

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,8 +30,21 @@ app = typer.Typer(
 )
 
 
+def _show_version(is_asked: bool) -> None:  # as Typer calls it
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"tandem {version('tandem-search')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root(context: typer.Context) -> None:
+def _root(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001  # it is shown, and the command ends
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show which Tandem this is.")
+    ] = False,
+) -> None:
     context.obj = _export
 
 

@@ -241,7 +241,7 @@ def _of_runs(home: Home, collection: Collection, whole: Sequence[Found]) -> Iter
             kind=FoundBy.EVALUATION,
             collection=collection.name,
             judgments=judgments,
-            headline=f"{len(made)} arms ranked the queries of {judgments}",
+            headline=f"{len(made)} {'arm' if len(made) == 1 else 'arms'} ranked the queries of {judgments}",
             made_at=max(made.values()),
             content={"ranked_at": made},
             arms=tuple(made),

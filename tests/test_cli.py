@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -415,3 +416,8 @@ def test_output_that_a_terminal_cannot_show_is_replaced(library: Path, tiny_mode
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["query"] == "?? bread"
     assert os.linesep not in json.loads(done.stdout)["query"]
+
+
+def test_the_version_is_told(tmp_path: Path, tiny_model: Path) -> None:
+    told = tandem(environment(tmp_path, tiny_model), "--version")
+    assert (told.returncode, told.stdout) == (0, f"tandem {version('tandem-search')}\n")

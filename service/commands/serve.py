@@ -110,7 +110,9 @@ def listening(host: str, port: int) -> socket.socket:
         if listener is not None:
             listener.close()
         reason = error.strerror or str(error)
-        raise UsageError(f"Cannot listen on {host} port {port}: {reason}. Choose another with --port.") from error
+        raise UsageError(
+            f"Cannot listen on {host} port {port}: {reason}. Choose others with --host and --port."
+        ) from error
     return listener
 
 
