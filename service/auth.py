@@ -20,7 +20,7 @@ from starlette.types import Scope as Asked
 
 from retrieval.catalog import Collection
 from retrieval.catalog.keys import Key, Keys, Scope
-from retrieval.errors import UsageError
+from retrieval.errors import TandemError, UsageError
 from service.errors import Forbidden, TooManyRequests, Unauthorized
 from service.remote import LOCAL_TOKEN
 
@@ -61,6 +61,10 @@ class Caller:
         """Raise Forbidden for a collection that the key is not for."""
         if self.key and self.key.collection and self.key.collection != collection:
             raise Forbidden(f"This key is for the collection {self.key.collection!r} only, not for {collection!r}.")
+
+    def told(self, error: TandemError) -> str:
+        """Return what an error tells this caller: the names of everything there is only if it may see everything."""
+        return error.in_full if self.only is None else str(error)
 
     def visible(self, collections: Sequence[Collection]) -> list[Collection]:
         """Return those of the collections that it may see."""
@@ -159,6 +163,7 @@ def requires(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         sent = bearer.credentials if bearer else request.cookies.get(COOKIE)
         address = request.client.host if request.client else ""
         caller = await run_in_threadpool(access.caller, sent, address) if access.is_required else ANYBODY
+        request.state.caller = caller
         caller.needs(scope)
         return caller
 

@@ -142,7 +142,7 @@ def make_server(backend: Backend) -> "MCPServer":
         try:
             return await run_sync(work)
         except TandemError as error:
-            raise ToolError(str(error)) from error
+            raise ToolError(_caller().told(error)) from error
 
     @server.tool(title="Search")
     async def search(

@@ -17,6 +17,7 @@ from retrieval.catalog.schedules import SameSchedule
 from retrieval.catalog.unchanged import DocumentChanged
 from retrieval.errors import CatalogError, IndexBusy, ModelError, NotFound, TandemError, UsageError
 from retrieval.types import JsonValue
+from service.auth import Caller
 from service.errors import Forbidden, TooManyRequests, Unauthorized
 from service.logs import REQUEST
 from service.web.rendering import HEADERS, login_link, page, wants_page
@@ -70,13 +71,16 @@ def problem_of(error: TandemError) -> JSONResponse:
 
 
 async def _tandem_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TandemError)  # noqa: S101  # what the handler is registered for
+    caller: Caller | None = getattr(request.state, "caller", None)  # None: nobody knows who asks
+    detail = caller.told(error) if caller else str(error)
     for kind, status in STATUSES:
         if isinstance(error, kind):
-            response = _answer(request, status, str(error))
+            response = _answer(request, status, detail)
             response.headers.update(getattr(error, "headers", {}))
             return response
     logger.error("%s failed: %s", _asked(request), error)
-    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
 def _answer(request: Request, status: HTTPStatus, detail: str) -> Response:

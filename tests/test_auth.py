@@ -96,8 +96,8 @@ def test_a_key_may_be_for_one_collection(client: TestClient, home: Home) -> None
         assert client.get(path, headers=headers).status_code == 403
     assert [one["name"] for one in client.get("/v1/collections", headers=headers).json()["collections"]] == ["other"]
     for path in ("", "/log", "/events"):
-        assert client.get(f"/v1/jobs/{jobs['default']}{path}", headers=headers).status_code == 403
-    assert client.post(f"/v1/jobs/{jobs['default']}/cancel", headers=headers).status_code == 403
+        assert client.get(f"/v1/jobs/{jobs['default']}{path}", headers=headers).status_code == 404
+    assert client.post(f"/v1/jobs/{jobs['default']}/cancel", headers=headers).status_code == 404
     assert client.post(f"/v1/jobs/{jobs['other']}/cancel", headers=headers).status_code == 200
 
 

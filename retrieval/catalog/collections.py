@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 from retrieval.catalog import schema
 from retrieval.catalog.database import Database, now
 from retrieval.catalog.rows import insert_for
-from retrieval.errors import CatalogError, NotFound, UsageError
+from retrieval.errors import CatalogError, UnknownName, UsageError
 from retrieval.types import JsonValue
 
 DEFAULT_COLLECTION = "default"
@@ -90,14 +90,11 @@ class Collections:
         return self.get(name)
 
     def get(self, name: str) -> Collection:
-        """Return a collection; raises NotFound, naming those there are."""
-        for collection in self.list():
-            if collection.name == name:
-                return collection
-        names = ", ".join(collection.name for collection in self.list()) or "none yet"
-        raise NotFound(
-            f"There is no collection {name!r} (there is: {names}). `tandem ingest PATH --collection {name}` makes it."
-        )
+        """Return a collection; raises UnknownName."""
+        known = {collection.name: collection for collection in self.list()}
+        if name not in known:
+            raise UnknownName(f"collection {name!r}", known, f"`tandem ingest PATH --collection {name}` makes it.")
+        return known[name]
 
     def ensure(self, name: str, config: CollectionConfig) -> Collection:
         """Return the collection, made with `config` if it is not there."""
@@ -124,7 +121,7 @@ class Collections:
         ]
 
     def delete(self, name: str) -> None:
-        """Remove a collection and everything in it but the shared embeddings; raises NotFound."""
+        """Remove a collection and everything in it but the shared embeddings; raises UnknownName."""
         collection = self.get(name)
         with self._database.write() as connection:
             connection.execute(delete(schema.collections).where(schema.collections.c.id == collection.id))

@@ -36,11 +36,11 @@ class Jobs:
             )
         return self.get(asked.id)
 
-    def get(self, job: int) -> Job:
-        """Return a job; raises NotFound."""
+    def get(self, job: int, *, only: str | None = None) -> Job:
+        """Return a job; raises NotFound, also for one of another collection than the `only` one to be seen."""
         with self._database.read() as connection:
             row = connection.execute(select(schema.jobs).where(schema.jobs.c.id == job)).first()
-        if row is None:
+        if row is None or only not in (None, row.collection):
             raise NotFound(f"There is no job {job}; `tandem jobs list` shows those there are.")
         return Job.of(row)
 

@@ -19,7 +19,7 @@ from service.api.job_schemas import JobBody, JobRequest, JobsBody, JobsLink, Log
 from service.auth import Reader, Writer
 from service.jobs.announcing import JobQueue
 from service.jobs.asked_from_afar import asked_from_afar
-from service.jobs.kinds import work_of
+from service.jobs.kinds import collections_of, work_of
 from service.serving import Serving
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -31,10 +31,8 @@ JobId = Annotated[int, Path(ge=1, lt=2**63, description="The job's number.")]
 
 
 def _seen(request: Request, caller: Reader, job: JobId) -> Job:
-    """Return a job that the caller may see, before anything is answered."""
-    found = _jobs(request).get(job)
-    caller.check(found.work.collection)
-    return found
+    """Return a job before anything is answered; one that the caller may not see is as unknown as one that never was."""
+    return _jobs(request).get(job, only=caller.only)
 
 
 def _changed(request: Request, caller: Writer, job: JobId) -> Job:
@@ -63,6 +61,8 @@ def submit(request: Request, caller: Writer, body: JobRequest) -> dict[str, Json
     work = work_of(body.kind, body.collection, body.parameters)
     if body.kind in CHANGE_WHAT_IS_SEARCHED:
         caller.needs(Scope.ADMIN)
+    for collection in collections_of(work):
+        caller.check(collection)
     allowed = asked_from_afar(work, _serving(request).home.settings)
     queue: JobQueue = request.app.state.queue
     return queue.submit(allowed, made_by=caller.name).to_json()

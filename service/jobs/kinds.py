@@ -159,6 +159,12 @@ def work_of(kind: str, collection: str, parameters: dict[str, Any]) -> Work:
     return Work(kind, collection, told)
 
 
+def collections_of(work: Work) -> list[str]:
+    """Return the collections that work reads: its own, and the one that its canary's judgment set is about."""
+    other, slash, _ = str(work.parameters.get("canary", "")).rpartition("/")
+    return [work.collection, other] if slash else [work.collection]
+
+
 def command_of(work: Work) -> list[str]:
     """Return the words of the command that does the work, its result as JSON."""
     kind = KINDS[work.kind]

@@ -20,7 +20,7 @@ from service.jobs.announcing import JobQueue
 from service.jobs.kinds import work_of
 from service.side_by_side import SAID, Side, arms_of, cast, places, read_arm, side
 from service.web.forms import Form
-from service.web.pages import catalog_of, document_link, may_write, serving_of, visible
+from service.web.pages import catalog_of, chosen_of, document_link, may_write, serving_of, visible
 from service.web.rendering import HEADERS, page
 from service.web.report_views import prose
 from trainer.voting import reading, tally
@@ -87,16 +87,16 @@ def compare(
     shown["prose"] = prose
     if not names:
         return page(request, "compare.html", **shown)
-    chosen = catalog.collections.get(collection or ("default" if "default" in names else names[0]))
-    caller.check(chosen.name)
+    chosen = catalog.collections.get(chosen_of(names, caller, collection))
     asking = Asking(chosen.name, q.strip(), a, b, k, blind=bool(blind))
-    shown |= {"arms": arms_of(catalog, chosen), "problem": "", "columns": [], "vote": None, "ballot": "", "tally": None}
+    shown |= {"problem": "", "columns": [], "vote": None, "ballot": "", "tally": None}
+    shown["arms"] = arms_of(catalog, chosen, only_its_own=caller.only is not None)
     try:
         asking = _named(asking, chosen)
         vote = catalog.votes.get(chosen, voted) if voted else None
         shown |= _answer(request, chosen, asking, vote)
     except TandemError as error:
-        shown["problem"] = str(error)
+        shown["problem"] = caller.told(error)
     return page(request, "compare.html", asking=asking, document_link=partial(document_link, chosen.name), **shown)
 
 

@@ -1,6 +1,6 @@
 """The pages: search, documents, jobs, models, signing in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, NamedTuple
@@ -119,7 +119,7 @@ def search(
             query, origin = Asked(q, k, mode, form.chosen.parsed(), True), Origin.TYPING if is_part else Origin.PAGE
             result = searching.search(chosen, query, cursor=cursor, origin=origin)
         except TandemError as error:
-            problem = str(error)
+            problem = caller.told(error)
     return page(
         request,
         "results.html" if is_part else "search.html",
@@ -166,8 +166,7 @@ def documents_page(
     """Return the page of documents, with what became of files that were sent."""
     catalog = catalog_of(request)
     names = visible(catalog, caller)
-    chosen = collection or caller.only or ("default" if "default" in names or not names else names[0])
-    caller.check(chosen)
+    chosen = chosen_of(names, caller, collection)
     shown = catalog.documents.listed(catalog.collections.get(chosen), after=after, limit=LISTED) if names else []
     return page(
         request,
@@ -287,6 +286,13 @@ def favicon() -> Response:
 def visible(catalog: Catalog, caller: Caller) -> list[str]:
     """Return the names of the collections that the caller may search."""
     return [one.name for one in caller.visible(catalog.collections.list())]
+
+
+def chosen_of(names: Sequence[str], caller: Caller, wanted: str) -> str:
+    """Return the name that is wanted, for "" one of those that the caller may search; raises Forbidden."""
+    chosen = wanted or caller.only or ("default" if "default" in names or not names else names[0])
+    caller.check(chosen)
+    return chosen
 
 
 def may_write(caller: Caller) -> bool:
