@@ -43,6 +43,7 @@ def _export(source: Path, target: Path, *, precision: "Precision") -> None:
 
 
 add_indexer_commands(app)
+add_lazily(app, "collections", "service.commands.collections:collections", help="List, create and delete collections.")
 add_lazily(
     app,
     "search",

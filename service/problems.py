@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from indexer.permission import PromotionRefused
+from retrieval.catalog.collections import CollectionExists
 from retrieval.catalog.idempotency import KeyInUse, KeyReused
 from retrieval.catalog.job import SameJob
 from retrieval.catalog.schedules import SameSchedule
@@ -32,6 +33,7 @@ STATUSES: tuple[tuple[type[TandemError], HTTPStatus], ...] = (
     (TooManyRequests, HTTPStatus.TOO_MANY_REQUESTS),
     (KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (KeyInUse, HTTPStatus.CONFLICT),
+    (CollectionExists, HTTPStatus.CONFLICT),
     (SameJob, HTTPStatus.CONFLICT),
     (SameSchedule, HTTPStatus.CONFLICT),
     (PromotionRefused, HTTPStatus.CONFLICT),

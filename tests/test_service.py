@@ -289,6 +289,8 @@ def test_the_description_names_every_answer_and_gives_examples_that_work(client:
         ("get", "/v1/documents/by-id"),
         ("post", "/v1/documents/files"),
         ("get", "/v1/collections"),
+        ("post", "/v1/collections"),
+        ("delete", "/v1/collections/{name}"),
         ("get", "/v1/models"),
         ("post", "/v1/models/{version}/promote"),
         ("post", "/v1/models/rollback"),

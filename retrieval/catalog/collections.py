@@ -60,6 +60,10 @@ def config_of(settings: Settings) -> CollectionConfig:
     return CollectionConfig.from_json(settings.get(CONFIG) or {})
 
 
+class CollectionExists(CatalogError):
+    """A collection has this name already."""
+
+
 class ConfigChanged(CatalogError):
     """Somebody else changed the collection's config meanwhile."""
 
@@ -74,7 +78,7 @@ class Collections:
         self._database = database
 
     def create(self, name: str, config: CollectionConfig) -> Collection:
-        """Make an empty collection; raises UsageError for a bad name and CatalogError for one that exists."""
+        """Make an empty collection; raises UsageError for a bad name and CollectionExists for one that is taken."""
         if not _NAME.fullmatch(name):
             raise UsageError(
                 f"{name!r} cannot name a collection; use 1 to 63 lower-case letters, digits, '-' or '_', "
@@ -84,7 +88,9 @@ class Collections:
         with self._database.write() as connection:
             statement = insert_for(connection, table).values(name=name, created_at=now()).on_conflict_do_nothing()
             if connection.execute(statement).rowcount == 0:
-                raise CatalogError(f"A collection called {name!r} exists; `tandem collections list` shows them all.")
+                raise CollectionExists(
+                    f"A collection called {name!r} exists; `tandem collections list` shows them all."
+                )
             key = connection.execute(select(table.c.id).where(table.c.name == name)).scalar_one()
             _put_setting(connection, key, CONFIG, asdict(config))
         return self.get(name)
@@ -102,7 +108,7 @@ class Collections:
             return self.get(name)
         try:
             return self.create(name, config)
-        except CatalogError:  # another process made it in between
+        except CollectionExists:  # another process made it in between
             return self.get(name)
 
     def list(self) -> list[Collection]:
