@@ -201,6 +201,9 @@ class Serving:
     def _made_searchable(self, collection: Collection) -> bool:
         try:
             served = self.of(collection.name)
+            if served.collection.id != collection.id:  # deleted and made again, and no poll has seen it yet
+                self._drop(collection.name, served)
+                served = self.of(collection.name)
             self._take_over(served, collection)
             served.apply()
         except IndexBusy:
@@ -233,10 +236,10 @@ class Serving:
                 self._open_or_note(name)
 
     def _drop(self, name: str, served: Served) -> None:
-        with self._opening:
+        with self._opening:  # whoever asks for what comes after it waits until the index is free
             if self._served.get(name) is served:
                 del self._served[name]
-        served.close()
+            served.close()
 
     def _follow(self, collection: Collection) -> None:
         try:
