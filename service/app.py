@@ -40,7 +40,7 @@ from service.mcp import McpOverHttp
 from service.monitoring import Metrics
 from service.openapi import describe_problems
 from service.problems import add_handlers
-from service.searching import Searching
+from service.searching import Counted, Searching
 from service.serving import Serving
 from service.suggesting import Suggesting
 from service.watching import Watched
@@ -121,7 +121,7 @@ class _Mcp:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.writers = anyio.CapacityLimiter(WRITERS)
     app.state.tellers = anyio.CapacityLimiter(feedback.TELLERS)
-    app.state.mcp = McpOverHttp(app.state.serving, app.state.access)
+    app.state.mcp = McpOverHttp(Counted(app.state.serving, app.state.metrics), app.state.access)
     with app.state.searching.running():
         yield
     await app.state.mcp.close()
