@@ -159,10 +159,7 @@ def requires(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         request: Request,
         bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008  # how FastAPI has it
     ) -> Caller:
-        access: Access = request.app.state.access
-        sent = bearer.credentials if bearer else request.cookies.get(COOKIE)
-        address = request.client.host if request.client else ""
-        caller = await run_in_threadpool(access.caller, sent, address) if access.is_required else ANYBODY
+        caller = await _caller(request, bearer)
         request.state.caller = caller
         caller.needs(scope)
         return caller
@@ -170,6 +167,25 @@ def requires(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     return dependency
 
 
+async def _caller(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Caller:
+    access: Access = request.app.state.access
+    sent = bearer.credentials if bearer else request.cookies.get(COOKIE)
+    address = request.client.host if request.client else ""
+    return await run_in_threadpool(access.caller, sent, address) if access.is_required else ANYBODY
+
+
+async def _anyone(
+    request: Request,
+    bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008  # how FastAPI has it
+) -> Caller | None:
+    """Return who asks, None for one who sent no key of use: for what is answered without one, too."""
+    try:
+        return await _caller(request, bearer)
+    except (Unauthorized, TooManyRequests):
+        return None
+
+
+Anyone = Annotated[Caller | None, Depends(_anyone)]
 Reader = Annotated[Caller, Depends(requires(Scope.READ))]
 Writer = Annotated[Caller, Depends(requires(Scope.WRITE))]
 Admin = Annotated[Caller, Depends(requires(Scope.ADMIN))]
