@@ -60,6 +60,15 @@ def config_of(settings: Settings) -> CollectionConfig:
     return CollectionConfig.from_json(settings.get(CONFIG) or {})
 
 
+def check_name(name: str) -> None:
+    """Raise UsageError for what cannot name a collection."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot name a collection; use 1 to 63 lower-case letters, digits, '-' or '_', beginning with a "
+            "letter or a digit."
+        )
+
+
 class CollectionExists(CatalogError):
     """A collection has this name already."""
 
@@ -79,11 +88,7 @@ class Collections:
 
     def create(self, name: str, config: CollectionConfig) -> Collection:
         """Make an empty collection; raises UsageError for a bad name and CollectionExists for one that is taken."""
-        if not _NAME.fullmatch(name):
-            raise UsageError(
-                f"{name!r} cannot name a collection; use 1 to 63 lower-case letters, digits, '-' or '_', "
-                "beginning with a letter or a digit."
-            )
+        check_name(name)
         table = schema.collections
         with self._database.write() as connection:
             statement = insert_for(connection, table).values(name=name, created_at=now()).on_conflict_do_nothing()
