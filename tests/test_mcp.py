@@ -128,6 +128,11 @@ def test_over_http_it_answers_whoever_has_a_key_about_what_that_is_for(home: Hom
         assert "for the collection 'other' only" in refused["content"][0]["text"]
         collections = rpc(client, "tools/call", other, name="list_collections", arguments={}).json()["result"]
         assert [one["name"] for one in collections["structuredContent"]["collections"]] == ["other"]
+        home.catalog.collections.delete("other")
+        for collection, headers, names in (("other", other, ""), ("nope", whole, " (there is: default)")):
+            read = {"name": "get_document", "arguments": {"id": "bread", "collection": collection}}
+            unknown = rpc(client, "tools/call", headers, **read).json()["result"]
+            assert f"There is no collection '{collection}'{names}. " in unknown["content"][0]["text"]
 
 
 def test_searches_over_http_are_counted_and_not_kept(home: Home) -> None:
