@@ -28,7 +28,6 @@ COMMANDS = {
         "Bring the catalog's schema to this version of Tandem; back the catalog up first.",
     ),
     "documents": ("indexer.commands.documents:documents", "List, show and delete documents."),
-    "collections": ("indexer.commands.collections:collections", "List, create and delete collections."),
     "models": ("indexer.commands.models:models", "List, add, compare, promote, roll back and delete embedding models."),
 }
 

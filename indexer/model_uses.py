@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from indexer.candidates import candidates_of
 from indexer.permission import arm
-from indexer.promotion_history import previous_model, promotions_of
-from retrieval.catalog import Catalog
+from indexer.promotion_history import previous_model, promoted, promotions_of
+from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.verdicts import KeptVerdict
 from retrieval.types import JsonValue
 
@@ -64,6 +64,13 @@ class Use:
             "candidate_in": self.candidate_in,
             "verdicts": [said.to_json() for said in self.verdicts],
         }
+
+
+def versions_in(catalog: Catalog, collection: Collection) -> set[str]:
+    """Return the versions that a collection has to do with: that it has searched with, may go over to, or compared."""
+    compared = {side for verdict in catalog.verdicts.all(collection) for side in (verdict.a, verdict.b)}
+    searched = promoted(promotions_of(catalog, collection)) | {collection.config.model}
+    return {*searched, *candidates_of(catalog, collection), *(side.partition("@")[2] for side in compared)} - {""}
 
 
 def uses_of(catalog: Catalog, versions: Sequence[str]) -> dict[str, Use]:

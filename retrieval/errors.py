@@ -5,6 +5,7 @@ TandemError                     anything a person can act on; the CLI prints it 
 ├── CatalogError                the catalog cannot be opened or read
 │   ├── SchemaMismatch          it was written by an older or newer Tandem
 │   └── NotFound                no such collection, document or model
+│       └── UnknownName         no such name among those that not everybody may see
 ├── SourceError                 a source cannot be read
 │   ├── Skipped                 left out on purpose: binary, too large, empty; not a failure
 │   └── ParseError              it should have been readable and was not
@@ -14,9 +15,16 @@ TandemError                     anything a person can act on; the CLI prints it 
     └── IndexBusy               another process holds the index; names the holder
 """
 
+from collections.abc import Iterable
+
 
 class TandemError(Exception):
     """Anything a person can act on."""
+
+    @property
+    def in_full(self) -> str:
+        """The message for whoever may see everything."""
+        return str(self)
 
 
 class UsageError(TandemError):
@@ -33,6 +41,19 @@ class SchemaMismatch(CatalogError):
 
 class NotFound(CatalogError):
     """No such collection, document or model."""
+
+
+class UnknownName(NotFound):
+    """No collection or model has this name. Only `in_full` tells the names there are: a key may be for one of them."""
+
+    def __init__(self, what: str, known: Iterable[str], remedy: str) -> None:
+        super().__init__(f"There is no {what}. {remedy}")
+        self._in_full = f"There is no {what} (there is: {', '.join(known) or 'none yet'}). {remedy}"
+
+    @property
+    def in_full(self) -> str:
+        """The message, with the names there are."""
+        return self._in_full
 
 
 class SourceError(TandemError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from retrieval.encoder import OnnxEncoder
-from retrieval.errors import ModelError, NotFound
+from retrieval.errors import ModelError, UnknownName
 from retrieval.model_copies import (
     TEMPORARY,
     base_of,
@@ -198,9 +198,9 @@ class ModelStore:
             raise self._not_found(version)
         return folder
 
-    def _not_found(self, version: str) -> NotFound:
-        have = ", ".join(info.version for info in self.list_models()) or "none"
-        return NotFound(f"There is no model version {version!r}; this home has: {have}. `tandem models add` adds one.")
+    def _not_found(self, version: str) -> UnknownName:
+        known = [info.version for info in self.list_models()]
+        return UnknownName(f"model version {version!r}", known, "`tandem models add` adds one.")
 
     def _exported(self, version: str) -> ModelFolder | None:
         path = self._settings.models_dir / _slug(version)

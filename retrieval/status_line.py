@@ -16,12 +16,17 @@ EVERY_S = 5.0
 RECORD_EVERY_S = 0.5
 
 
+def is_read_by_a_program() -> bool:
+    """Return whether a program started the command and reads what it says, as a worker does with a job's."""
+    return os.environ.get(VARIABLE) == RECORDS
+
+
 class StatusLine:
     """Prints progress without flooding a log."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
-        self._is_read = os.environ.get(VARIABLE) == RECORDS
+        self._is_read = is_read_by_a_program()
         self._printed_at = time.monotonic()
         self._is_open = False
 

@@ -41,7 +41,7 @@ from service.mcp import McpOverHttp
 from service.monitoring import Metrics
 from service.openapi import describe
 from service.problems import add_handlers
-from service.searching import Searching
+from service.searching import Counted, Searching
 from service.serving import Serving
 from service.suggesting import Suggesting
 from service.watching import Watched
@@ -122,7 +122,7 @@ class _Mcp:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.writers = anyio.CapacityLimiter(WRITERS)
     app.state.tellers = anyio.CapacityLimiter(feedback.TELLERS)
-    app.state.mcp = McpOverHttp(app.state.serving, app.state.access)
+    app.state.mcp = McpOverHttp(Counted(app.state.serving, app.state.metrics), app.state.access)
     with app.state.searching.running():
         yield
     await app.state.mcp.close()

@@ -20,7 +20,7 @@ from starlette.types import Scope as Asked
 
 from retrieval.catalog import Collection
 from retrieval.catalog.keys import Key, Keys, Scope
-from retrieval.errors import UsageError
+from retrieval.errors import TandemError, UsageError
 from service.errors import Forbidden, TooManyRequests, Unauthorized
 from service.remote import LOCAL_TOKEN
 
@@ -61,6 +61,10 @@ class Caller:
         """Raise Forbidden for a collection that the key is not for."""
         if self.key and self.key.collection and self.key.collection != collection:
             raise Forbidden(f"This key is for the collection {self.key.collection!r} only, not for {collection!r}.")
+
+    def told(self, error: TandemError) -> str:
+        """Return what an error tells this caller: the names of everything there is only if it may see everything."""
+        return error.in_full if self.only is None else str(error)
 
     def visible(self, collections: Sequence[Collection]) -> list[Collection]:
         """Return those of the collections that it may see."""
@@ -165,13 +169,26 @@ Somebody = Annotated[Caller, Depends(_caller)]
 def requires(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     """Return a dependency that lets only callers with this scope in."""
 
-    async def dependency(caller: Somebody) -> Caller:
+    async def dependency(request: Request, caller: Somebody) -> Caller:
+        request.state.caller = caller
         caller.needs(scope)
         return caller
 
     return dependency
 
 
+async def _anyone(
+    request: Request,
+    bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008  # how FastAPI has it
+) -> Caller | None:
+    """Return who asks, None for one who sent no key of use: for what is answered without one, too."""
+    try:
+        return await _caller(request, bearer)
+    except (Unauthorized, TooManyRequests):
+        return None
+
+
+Anyone = Annotated[Caller | None, Depends(_anyone)]
 Reader = Annotated[Caller, Depends(requires(Scope.READ))]
 Writer = Annotated[Caller, Depends(requires(Scope.WRITE))]
 Admin = Annotated[Caller, Depends(requires(Scope.ADMIN))]

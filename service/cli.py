@@ -12,6 +12,7 @@ import typer
 from indexer.cli import add_commands as add_indexer_commands
 from retrieval.errors import TandemError, UsageError
 from retrieval.lazy_commands import add_lazily
+from retrieval.status_line import is_read_by_a_program
 from service.logs import TextLines, one_line
 from trainer.cli import add_commands as add_trainer_commands
 
@@ -55,6 +56,7 @@ def _export(source: Path, target: Path, *, precision: "Precision") -> None:
 
 
 add_indexer_commands(app)
+add_lazily(app, "collections", "service.commands.collections:collections", help="List, create and delete collections.")
 add_lazily(
     app,
     "search",
@@ -120,8 +122,12 @@ def main() -> None:
 
 
 def _say(error: TandemError) -> None:
-    """Print an error as one line; what it quotes may hold line breaks or what a terminal would obey."""
-    typer.echo("tandem: " + one_line(str(error)), err=True)
+    """Print an error as one line; what it quotes may hold line breaks or what a terminal would obey.
+
+    What a job says is read by whoever may see the job, and they may not see everything.
+    """
+    told = str(error) if is_read_by_a_program() else error.in_full
+    typer.echo("tandem: " + one_line(told), err=True)
 
 
 if __name__ == "__main__":

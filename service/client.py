@@ -7,12 +7,10 @@ with Client("http://127.0.0.1:8080") as client:
 """
 
 import json
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Self
 
 from retrieval.catalog.job import Job, JobState, Line
 from retrieval.catalog.searches import FeedbackKind
@@ -23,15 +21,13 @@ from retrieval.query import Query
 from retrieval.results import SearchResult
 from retrieval.types import JsonValue, Mode
 from service.asking import search_body
+from service.client_admin import Administration, writing
 from service.client_reading import Context, Facets, completion_of
 from service.client_values import (
     Deleted,
     Kept,
     KeptFiles,
-    ListedCollection,
     ListedDocument,
-    ListedModel,
-    Switch,
     WholeDocument,
 )
 from service.following import followed
@@ -43,10 +39,9 @@ if TYPE_CHECKING:
 TIMEOUT_S = 900.0
 """Documents that come in are embedded before the answer comes."""
 PAGE = 500
-T = TypeVar("T")
 
 
-class Client:
+class Client(Administration):
     """One service, asked over HTTP. A context manager; safe to share between threads.
 
     Every request that got no answer, or was told to come back, is sent again `retries` times; writes carry an
@@ -56,7 +51,7 @@ class Client:
 
     def __init__(self, base_url: str, token: str = "", *, timeout_s: float = TIMEOUT_S, retries: int = 2) -> None:
         """`base_url` is such as http://127.0.0.1:8080, `token` a key that `tandem keys create` made."""
-        self._transport = Transport(base_url, token, timeout_s=timeout_s, retries=retries)
+        super().__init__(Transport(base_url, token, timeout_s=timeout_s, retries=retries))
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +162,7 @@ class Client:
         where the program may start over.
         """
         body = {"collection": collection, "documents": [_json(document) for document in documents]}
-        return self._read(Asked("POST", "/v1/documents", body=body, headers=_writing(key, if_match)), Kept.of)
+        return self._read(Asked("POST", "/v1/documents", body=body, headers=writing(key, if_match)), Kept.of)
 
     def upload(
         self,
@@ -188,7 +183,7 @@ class Client:
             "/v1/documents/files",
             form={"collection": collection, **form},
             files=parts,
-            headers=_writing(key, None),
+            headers=writing(key, None),
         )
         return self._read(asked, KeptFiles.of)
 
@@ -217,35 +212,13 @@ class Client:
     ) -> Deleted:
         """Delete documents, all or none; raises NotFound. `if_match` is the ETag that the one document still has."""
         body = {"collection": collection, "ids": list(ids)}
-        asked = Asked("POST", "/v1/documents/delete", body=body, headers=_writing(key, if_match))
+        asked = Asked("POST", "/v1/documents/delete", body=body, headers=writing(key, if_match))
         return self._read(asked, Deleted.of)
-
-    def collections(self) -> list[ListedCollection]:
-        """Return the collections that the key may see."""
-        return self._read(
-            Asked("GET", "/v1/collections"), lambda body: [ListedCollection.of(each) for each in body["collections"]]
-        )
-
-    def models(self) -> list[ListedModel]:
-        """Return the models of the service."""
-        return self._read(Asked("GET", "/v1/models"), lambda body: [ListedModel.of(each) for each in body["models"]])
-
-    def promote(self, version: str, *, collection: str = "default", force: str = "", waive_canary: str = "") -> Switch:
-        """Let a model take over; raises Conflict where no verdict allows it.
-
-        `force` and `waive_canary` are the reasons to do without a verdict or the canary, and are recorded.
-        """
-        body = {"collection": collection, "force": force, "waive_canary": waive_canary}
-        return self._read(Asked("POST", f"/v1/models/{quote(version, safe='')}/promote", body=body), Switch.of)
-
-    def roll_back(self, *, collection: str = "default") -> Switch:
-        """Go back to the model before the last promotion."""
-        return self._read(Asked("POST", "/v1/models/rollback", body={"collection": collection}), Switch.of)
 
     def submit(self, kind: str, *, collection: str = "default", key: str | None = None, **parameters: JsonValue) -> Job:
         """Ask for work; raises Conflict where the same waits or runs already. docs/jobs.md lists the parameters."""
         body = {"kind": kind, "collection": collection, "parameters": parameters}
-        return self._read(Asked("POST", "/v1/jobs", body=body, headers=_writing(key, None)), Job.from_json)
+        return self._read(Asked("POST", "/v1/jobs", body=body, headers=writing(key, None)), Job.from_json)
 
     def job(self, job: int) -> Job:
         """Return a job as it is now; raises NotFound."""
@@ -281,20 +254,6 @@ class Client:
         """Queue a job again that was cancelled, interrupted or failed."""
         return self._read(Asked("POST", f"/v1/jobs/{job:d}/resume"), Job.from_json)
 
-    def _read(self, asked: Asked, read: Callable[[JsonValue], T]) -> T:
-        return self._understood(read, self._transport.json(asked))
-
-    def _understood(self, read: Callable[[JsonValue], T], body: JsonValue) -> T:
-        try:
-            return read(body)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise self._transport.stranger() from error
-
 
 def _json(document: "Submitted | Mapping[str, JsonValue]") -> Mapping[str, JsonValue]:
     return document if isinstance(document, Mapping) else asdict(document)
-
-
-def _writing(key: str | None, if_match: str | None) -> dict[str, str]:
-    """Return the headers of a write, which may be sent again under its key."""
-    return {"Idempotency-Key": key or uuid.uuid4().hex, **({"If-Match": if_match} if if_match else {})}

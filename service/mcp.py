@@ -26,7 +26,6 @@ from service.auth import COOKIE, Access, Caller
 from service.contexts import context_of
 from service.errors import Forbidden
 from service.problems import problem_of
-from service.serving import Serving
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -142,7 +141,7 @@ def make_server(backend: Backend) -> "MCPServer":
         try:
             return await run_sync(work)
         except TandemError as error:
-            raise ToolError(str(error)) from error
+            raise ToolError(_caller().told(error)) from error
 
     @server.tool(title="Search")
     async def search(
@@ -237,8 +236,8 @@ def _caller() -> Caller:
 class McpOverHttp:
     """Answers at /mcp, to whoever may read. The protocol's library is loaded by the first request."""
 
-    def __init__(self, serving: Serving, access: Access) -> None:
-        self._serving, self._access = serving, access
+    def __init__(self, backend: Backend, access: Access) -> None:
+        self._backend, self._access = backend, access
         self._app: ASGIApp | None = None
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -282,7 +281,7 @@ class McpOverHttp:
         return caller
 
     async def _run(self) -> None:
-        server = await run_sync(make_server, self._serving)
+        server = await run_sync(make_server, self._backend)
         from mcp.server.transport_security import TransportSecuritySettings
 
         # The service itself knows which hosts it answers for.

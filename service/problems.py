@@ -12,12 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from indexer.permission import PromotionRefused
+from retrieval.catalog.collections import CollectionExists
 from retrieval.catalog.idempotency import KeyInUse, KeyReused
 from retrieval.catalog.job import SameJob
 from retrieval.catalog.schedules import SameSchedule
 from retrieval.catalog.unchanged import DocumentChanged
 from retrieval.errors import CatalogError, IndexBusy, ModelError, NotFound, TandemError, UsageError
 from retrieval.types import JsonValue
+from service.auth import Caller
 from service.errors import Forbidden, TooManyRequests, Unauthorized
 from service.logs import REQUEST
 from service.web.rendering import HEADERS, login_link, page, wants_page
@@ -35,6 +37,7 @@ STATUSES: tuple[tuple[type[TandemError], HTTPStatus], ...] = (
     (TooManyRequests, HTTPStatus.TOO_MANY_REQUESTS),
     (KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (KeyInUse, HTTPStatus.CONFLICT),
+    (CollectionExists, HTTPStatus.CONFLICT),
     (SameJob, HTTPStatus.CONFLICT),
     (SameSchedule, HTTPStatus.CONFLICT),
     (PromotionRefused, HTTPStatus.CONFLICT),
@@ -86,7 +89,8 @@ def _status_of(error: TandemError) -> HTTPStatus:
 
 async def _tandem_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, TandemError)  # noqa: S101  # what the handler is registered for
-    response = _answer(request, status_of(request, error), str(error))
+    caller: Caller | None = getattr(request.state, "caller", None)  # None: nobody knows who asks
+    response = _answer(request, status_of(request, error), caller.told(error) if caller else str(error))
     response.headers.update(getattr(error, "headers", {}))
     return response
 

@@ -6,6 +6,8 @@ from retrieval.query import Query
 from retrieval.results import SearchResult
 
 TIMEOUT_S = 30.0
+DELETE_TIMEOUT_S = 600.0
+"""A large collection takes long to be deleted."""
 LOCAL_TOKEN = "service-token"  # noqa: S105  # a file's name
 
 
@@ -20,6 +22,14 @@ def search(address: str, collection: str, query: Query, *, token: str = "") -> S
 
     with Client(address, token, timeout_s=TIMEOUT_S, retries=0) as client:
         return client.ask(query, collection=collection)
+
+
+def delete_collection(address: str, name: str, *, token: str = "") -> None:
+    """Have the service at `address` delete a collection; raises as `search` does."""
+    from service.client import Client
+
+    with Client(address, token, timeout_s=DELETE_TIMEOUT_S, retries=0) as client:
+        client.delete_collection(name)
 
 
 def read_local_token(home: Path) -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from retrieval.catalog.searches import LoggedSearch, Origin
+from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.results import SearchResult
 from service.cursors import Cursors, Place
@@ -16,13 +17,32 @@ from service.serving import Serving
 MOVED = "What was found has changed since the pages before this one: a document may be shown twice, or on none of them."
 
 
+class Counted:
+    """Searches of a service that are counted and never kept: those of language models."""
+
+    def __init__(self, serving: Serving, metrics: Metrics) -> None:
+        self._serving = serving
+        self._metrics = metrics
+
+    @property
+    def home(self) -> Home:
+        """The home that is searched."""
+        return self._serving.home
+
+    def search(self, name: str, query: Query) -> SearchResult:
+        """Return the best hits of a collection; raises what a search raises."""
+        result = self._serving.search(name, query)
+        self._metrics.searched(query.mode, result)
+        return result
+
+
 class Searching:
     """Answers searches of a service. Thread-safe; `running` writes the log meanwhile."""
 
     def __init__(self, serving: Serving, metrics: Metrics) -> None:
         settings, catalog = serving.home.settings, serving.home.catalog
         self._serving = serving
-        self._metrics = metrics
+        self._counted = Counted(serving, metrics)
         self._cursors = Cursors(settings.home)
         self.log = SearchLog(catalog, days=settings.search_log_days) if settings.search_log else None
         metrics.count_unlogged(lambda: self.log.dropped if self.log else 0)
@@ -47,8 +67,7 @@ class Searching:
         place = self._cursors.read(cursor, collection, query) if cursor else None
         if place:
             query = replace(query, offset=place.offset)
-        result = self._serving.search(collection, query)
-        self._metrics.searched(query.mode, result)
+        result = self._counted.search(collection, query)
         return self._told(collection, query, result, place, origin)
 
     def logged(self, query_id: str) -> LoggedSearch | None:

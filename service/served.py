@@ -60,7 +60,7 @@ class Served:
         self._home = home
         self._stopping = stopping
         self._turn = threading.Lock()
-        self._is_open = True
+        self._is_open, self._is_leaving = True, False
         self._seen = -1
         self._next: tuple[str, Future[OnnxEncoder]] | None = None
         self._retry_at = 0.0
@@ -114,7 +114,7 @@ class Served:
         """Apply what is pending; when this returns, searches see it. Raises Stopping when the service is stopping."""
         with self._turn:
             if not self._is_open:
-                raise StoreError(f"The index of {self.collection.name!r} was closed; ask again.")
+                raise self._closed()
             if self._home.catalog.changes.last_seq(self.collection) == self._seen:
                 return
             try:
@@ -251,6 +251,7 @@ class Served:
 
     def close(self) -> None:
         """Flush and release the index, after the change in hand; harmless when closed."""
+        self._is_leaving = True
         with self._turn:
             if self._is_open:
                 self._is_open = False
@@ -266,3 +267,8 @@ class Served:
     def _continue(self, _applied: int, left: int) -> None:
         if left and self._stopping.is_set():
             raise Stopping
+        if left and self._is_leaving:
+            raise self._closed()
+
+    def _closed(self) -> StoreError:
+        return StoreError(f"The index of {self.collection.name!r} was closed; ask again.")

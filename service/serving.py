@@ -7,13 +7,14 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
 
+from indexer.collection_deletion import delete_collection
 from indexer.documents import delete_documents
 from indexer.ingest import Summary
 from indexer.pipeline import Pipeline
 from indexer.reindex import check_analyzer
 from indexer.submission import Submitted, submit
 from indexer.uploads import Upload, Uploaded, upload
-from retrieval.catalog import Collection
+from retrieval.catalog import Collection, CollectionConfig
 from retrieval.catalog.database import Along, nothing_else
 from retrieval.catalog.unchanged import UNCONDITIONAL, Still
 from retrieval.encoder import OnnxEncoder
@@ -163,6 +164,25 @@ class Serving:
         deleted = delete_documents(self.home.catalog, collection, ids, still=still, along=along)
         return deleted, self._made_searchable(collection)
 
+    def create_collection(self, name: str, config: CollectionConfig) -> Collection:
+        """Make a collection and open it; raises UsageError for a bad name, CollectionExists for one that is taken."""
+        collection = self.home.catalog.collections.create(name, config)
+        self._open_or_note(name)
+        return collection
+
+    def delete_collection(self, name: str) -> None:
+        """Close what is served of a collection, and delete it with its index.
+
+        Raises UnknownName, and IndexBusy, deleting nothing, while another process owns the index. See
+        `indexer.collection_deletion` for what a kill in between leaves.
+        """
+        with self._opening:  # nobody opens it meanwhile
+            self.check_stopping()
+            self.home.catalog.collections.get(name)
+            if (served := self._served.pop(name, None)) is not None:
+                served.close()
+            delete_collection(self.home, name)
+
     def check_stopping(self) -> None:
         """Raise Stopping when no more long work should be done."""
         if self._stopping.is_set():
@@ -184,6 +204,9 @@ class Serving:
     def _made_searchable(self, collection: Collection) -> bool:
         try:
             served = self.of(collection.name)
+            if served.collection.id != collection.id:  # deleted and made again, and no poll has seen it yet
+                self._drop(collection.name, served)
+                served = self.of(collection.name)
             self._take_over(served, collection)
             served.apply()
         except IndexBusy:
@@ -216,10 +239,10 @@ class Serving:
                 self._open_or_note(name)
 
     def _drop(self, name: str, served: Served) -> None:
-        with self._opening:
+        with self._opening:  # whoever asks for what comes after it waits until the index is free
             if self._served.get(name) is served:
                 del self._served[name]
-        served.close()
+            served.close()
 
     def _follow(self, collection: Collection) -> None:
         try:
@@ -232,7 +255,8 @@ class Serving:
         except Stopping:
             raise
         except TandemError as error:
-            self._note(collection.name, f"Changes of {collection.name!r} could not be applied: {error}")
+            if collection.id in {one.id for one in self.home.catalog.collections.list()}:  # else it was deleted
+                self._note(collection.name, f"Changes of {collection.name!r} could not be applied: {error}")
         except Exception:  # one collection's trouble must not keep the others from being followed
             logger.exception("Changes of %r could not be applied; trying again.", collection.name)
         else:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from indexer.model_uses import versions_in
 from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.ballots import Ballot
 from retrieval.catalog.votes import Preferred, Vote
@@ -38,10 +39,17 @@ class Side:
         return tuple(hit.document_id for hit in self.result.hits) if self.result else ()
 
 
-def arms_of(catalog: Catalog, collection: Collection) -> list[str]:
-    """Return the arms that can be put side by side: by keyword, and by each model, the collection's own first."""
+def arms_of(catalog: Catalog, collection: Collection, *, only_its_own: bool = False) -> list[str]:
+    """Return the arms that can be put side by side: by keyword, and by each model, the collection's own first.
+
+    With `only_its_own`, models that the collection has nothing to do with are left out: a model that was trained is
+    named for its collection.
+    """
     own = collection.config.model
     versions = [record.version for record in catalog.models.list()]
+    if only_its_own:
+        known = versions_in(catalog, collection)
+        versions = [version for version in versions if version in known]
     ordered = sorted(versions, key=lambda version: version != own)
     return [Mode.KEYWORD.value, *(f"{mode}@{v}" for v in ordered for mode in (Mode.HYBRID, Mode.EMBEDDING))]
 

@@ -45,6 +45,11 @@ class Suggesting:
         """Return what a prefix may become; raises NotFound for a collection that is not there."""
         return self._completions(collection).of(prefix, limit)
 
+    def forget(self, collection: str) -> None:
+        """Forget what a collection held that was deleted."""
+        with self._lock:
+            self._made.pop(collection, None)
+
     def _completions(self, name: str) -> Completions:
         made = self._made.get(name)
         if made is not None and time.monotonic() < made.look_at:

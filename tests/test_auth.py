@@ -96,9 +96,27 @@ def test_a_key_may_be_for_one_collection(client: TestClient, home: Home) -> None
         assert client.get(path, headers=headers).status_code == 403
     assert [one["name"] for one in client.get("/v1/collections", headers=headers).json()["collections"]] == ["other"]
     for path in ("", "/log", "/events"):
-        assert client.get(f"/v1/jobs/{jobs['default']}{path}", headers=headers).status_code == 403
-    assert client.post(f"/v1/jobs/{jobs['default']}/cancel", headers=headers).status_code == 403
+        assert client.get(f"/v1/jobs/{jobs['default']}{path}", headers=headers).status_code == 404
+    assert client.post(f"/v1/jobs/{jobs['default']}/cancel", headers=headers).status_code == 404
     assert client.post(f"/v1/jobs/{jobs['other']}/cancel", headers=headers).status_code == 200
+
+
+def test_only_a_key_for_every_collection_is_told_what_is_not_ready(
+    client: TestClient, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> list[str]:
+        return ["Collection 'other' is not open yet."]
+
+    monkeypatch.setattr(Serving, "missing", broken)
+    wrong = {"Authorization": "Bearer tandem_0_guess"}
+    for headers, is_told in ((key(home), True), (key(home, collection="other"), False), (wrong, False), ({}, False)):
+        answer = client.get("/readyz", headers=headers)
+        assert answer.status_code == 503
+        assert ("'other'" in answer.text) is is_told
+    monkeypatch.undo()
+    assert client.get("/readyz", headers=wrong).json() == {"status": "ready", "missing": []}
+    security = client.get("/openapi.json").json()["paths"]["/readyz"]["get"]["security"]
+    assert security == [{"key": []}, {}]
 
 
 def test_a_revoked_key_is_of_no_use_at_once(client: TestClient, home: Home) -> None:

@@ -194,8 +194,9 @@ def test_a_collection_name_is_a_safe_slug(catalog: Catalog, name: str) -> None:
 
 
 def test_a_missing_collection_names_those_there_are(catalog: Catalog, collection: Collection) -> None:
-    with pytest.raises(NotFound, match="there is: default"):
+    with pytest.raises(NotFound, match=r"^There is no collection 'blog'\. `tandem ingest PATH") as raised:
         catalog.collections.get("blog")
+    assert raised.value.in_full.startswith("There is no collection 'blog' (there is: default). `tandem ingest PATH")
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_schema(catalog: Catalog) -> None:

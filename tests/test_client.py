@@ -54,6 +54,19 @@ def test_a_search_is_the_result_that_it_is_in_process(client: Client) -> None:
     assert ([hit.document_id for hit in result.hits], result.arm) == (["dogs"], "keyword")
 
 
+def test_a_collection_is_made_and_deleted(client: Client) -> None:
+    made = client.create_collection("poems", language="german", chunk_tokens=64)
+    assert (made.name, made.language, made.documents) == ("poems", "german", 0)
+    with pytest.raises(Conflict, match="'poems' exists"):
+        client.create_collection("poems")
+    with pytest.raises(UsageError, match="language"):
+        client.create_collection("songs", language="klingon")
+    client.delete_collection("poems")
+    with pytest.raises(NotFound, match="'poems'"):
+        client.delete_collection("poems")
+    assert [one.name for one in client.collections()] == ["default"]
+
+
 def test_a_search_goes_on_where_its_last_page_ended(client: Client) -> None:
     first = client.search("a young hound by the oven", k=1)
     second = client.search("a young hound by the oven", k=1, cursor=first.next)

@@ -219,7 +219,7 @@ def test_another_version_is_an_arm_once_it_has_embedded_the_collection(filled: H
 
 
 def test_an_unknown_version_is_refused(filled: Home) -> None:
-    with pytest.raises(ModelError, match=r"There is no model 'v9' .*`tandem models add`"):
+    with pytest.raises(ModelError, match=r"There is no model 'v9'.*`tandem models add`"):
         run_of(filled, "embedding@v9")
 
 

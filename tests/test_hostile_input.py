@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from indexer.sources.base import Item, SourceOptions
+from indexer.sources.fields import address_of
 from indexer.sources.formats import parser_of
 from indexer.sources.markup_bounds import MOST_ATTRIBUTES, bounded
 from indexer.sources.resolve import open_source
@@ -138,6 +139,28 @@ def test_no_other_file_is_served(client: TestClient, path: str) -> None:
 @pytest.mark.parametrize("source", ["../secret.md", "/etc/passwd", "link.md", "pydoc:os", "-x", "--help", "", "a\0b"])
 def test_a_job_reads_no_file_and_imports_no_code_that_it_must_not(client: TestClient, source: str) -> None:
     problem(client.post("/v1/jobs", json={"kind": "ingest", "parameters": {"sources": [source]}}), 400)
+
+
+@pytest.mark.parametrize("kind", ["ingest", "audit", "nightly"])
+@pytest.mark.parametrize("name", ["../x", "/etc", "a\0b", "A", "-x", ""])
+def test_no_job_is_asked_for_of_what_cannot_be_a_collection(
+    client: TestClient, home: Home, kind: str, name: str
+) -> None:
+    parameters = {"sources": ["https://example.com/"]} if kind == "ingest" else {}
+    asked = {"kind": kind, "collection": name, "parameters": parameters}
+    said = problem(client.post("/v1/jobs", json=asked), 400, 404)
+    assert ("cannot name a collection" if kind == "ingest" else "There is no collection") in said
+    assert [job for job in home.catalog.jobs.list() if job.work.collection == name] == []
+
+
+@pytest.mark.parametrize("base_url", ["javascript:alert(1)", " JavaScript:alert(1)//", "data:text/html,x", "//x", "/x"])
+def test_no_document_gets_an_address_that_is_not_of_the_web(client: TestClient, home: Home, base_url: str) -> None:
+    parameters = {"sources": ["https://example.com/"], "base_url": base_url}
+    assert "http://" in problem(client.post("/v1/jobs", json={"kind": "ingest", "parameters": parameters}), 400)
+    with pytest.raises(UsageError, match="is no base URL"):
+        open_source(str(home.settings.ingest_dir), SourceOptions(base_url=base_url))
+    assert address_of("a.md", base_url) is None
+    assert address_of("a.md", base_url + "/{stem}") is None
 
 
 def test_an_id_is_only_text(client: TestClient) -> None:

@@ -11,9 +11,11 @@ import anyio
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from retrieval.catalog.keys import Scope
+from retrieval.catalog.schema_searches import searches
 from retrieval.home import Home
 from retrieval.settings import Settings
 from service.app import create_app
@@ -126,6 +128,25 @@ def test_over_http_it_answers_whoever_has_a_key_about_what_that_is_for(home: Hom
         assert "for the collection 'other' only" in refused["content"][0]["text"]
         collections = rpc(client, "tools/call", other, name="list_collections", arguments={}).json()["result"]
         assert [one["name"] for one in collections["structuredContent"]["collections"]] == ["other"]
+        home.catalog.collections.delete("other")
+        for collection, headers, names in (("other", other, ""), ("nope", whole, " (there is: default)")):
+            read = {"name": "get_document", "arguments": {"id": "bread", "collection": collection}}
+            unknown = rpc(client, "tools/call", headers, **read).json()["result"]
+            assert f"There is no collection '{collection}'{names}. " in unknown["content"][0]["text"]
+
+
+def test_searches_over_http_are_counted_and_not_kept(home: Home) -> None:
+    calls = [("search", "puppy"), ("search", "puppy"), ("get_context", "bread"), ("search", "zzzz")]
+    with Serving(home) as serving, TestClient(create_app(serving), BASE) as client:
+        for tool, query in calls:
+            given = {"query": query, "mode": "keyword"} if tool == "search" else {"query": query}
+            assert not rpc(client, "tools/call", {}, name=tool, arguments=given).json()["result"]["isError"]
+        told = client.get("/metrics").text
+    assert 'tandem_searches_total{arm="keyword",found="yes",mode="keyword"} 2.0' in told
+    assert 'tandem_searches_total{arm="keyword",found="no",mode="keyword"} 1.0' in told
+    assert 'tandem_searches_total{arm="hybrid@tiny",found="yes",mode="hybrid"} 1.0' in told
+    with home.catalog.database.read() as connection:
+        assert connection.execute(select(searches)).all() == []
 
 
 def test_serving_loads_the_protocol_for_its_first_request_only(home: Home) -> None:

@@ -44,7 +44,7 @@ def test_a_deleted_model_leaves_nothing(stored: Workbench) -> None:
     assert home.catalog.moments.get(stored.collection, other) is None
     assert [path.name for path in home.settings.models_dir.iterdir()] == ["tiny"]
     assert results(home) == before
-    with pytest.raises(NotFound, match="'other'; this home has: tiny"):
+    with pytest.raises(NotFound, match="no model version 'other'"):
         delete_model(home, "other")
     assert_no_orphans(home)
 

@@ -163,7 +163,7 @@ def test_a_model_is_added_listed_shown_verified_and_removed(home: Settings, tiny
     store.remove_model("v1")
     assert store.list_models() == []
     for missing in (store.verify, store.model, store.remove_model):
-        with pytest.raises(NotFound, match="'v1'; this home has: none"):
+        with pytest.raises(NotFound, match="no model version 'v1'"):
             missing("v1")
 
 

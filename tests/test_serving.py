@@ -118,6 +118,23 @@ def test_a_collection_deleted_elsewhere_is_let_go_and_may_come_back(home: Home, 
         assert found(serving, "house") == ["a new house"]
 
 
+@pytest.mark.parametrize("store", ["edge", "memory"])
+def test_what_is_put_into_a_collection_made_again_is_searchable_when_the_answer_comes(
+    settings: Settings, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_module, "POLL_S", 600.0)
+    with opened(replace(settings, store=store)) as home, opened(settings) as elsewhere:
+        commit(home, "an old house")
+        with Serving(home) as serving:
+            elsewhere.catalog.collections.delete("default")
+            _, indexed = serving.submit("default", [Submitted("new", "a new house", format="text")])
+            assert (indexed, found(serving, "house")) == (True, ["new"])
+            elsewhere.catalog.collections.delete("default")
+            commit(elsewhere, "an open house", "a full house")
+            deleted, indexed = serving.delete("default", ["a full house"])
+            assert (deleted, indexed, found(serving, "house")) == (1, True, ["an open house"])
+
+
 def test_a_search_that_meets_a_closed_index_looks_again(home: Home) -> None:
     commit(home, "a river")
     with Serving(home) as serving:

@@ -18,6 +18,7 @@ from indexer.progress import described, duration
 from indexer.reindex import check_analyzer
 from indexer.sources import Problem, Source, SourceOptions, lasting, open_source
 from retrieval.catalog import Collection, CollectionConfig
+from retrieval.catalog.collections import check_name
 from retrieval.catalog.sources import KeptOptions
 from retrieval.console import DEFAULT, CollectionOption, HomeOption, JsonOption, note, opened, print_json, print_line
 from retrieval.encoder import plain_tokenizer_json
@@ -100,7 +101,11 @@ def _flat(found: Mapping[str, Sequence[Source]]) -> list[Source]:
 
 
 def planned(home: Home, name: str, sources: Sequence[Source], options: SourceOptions) -> Plans:
-    """Plan without making the collection or loading its model; of a collection that is not there, all is new."""
+    """Plan without making the collection or loading its model; of a collection that is not there, all is new.
+
+    Raises UsageError for a name that no collection can have.
+    """
+    check_name(name)
     known = {collection.name: collection for collection in home.catalog.collections.list()}
     target = known.get(name, Collection(0, name, CollectionConfig(), ""))
     version = target.config.model

@@ -84,15 +84,25 @@ def web_address(text: str) -> str | None:
     return text if is_web else None
 
 
+def published_at(base_url: str | None) -> str | None:
+    """Return where a source's root is published, None for ""; raises ValueError for what is no address of the web."""
+    if base_url and web_address(base_url) is None:
+        raise ValueError("the root is published at an address that begins with http:// or https://")
+    return base_url or None
+
+
 def address_of(key: str, base_url: str | None) -> str | None:
-    """Return base URL plus path; `{path}` or `{stem}` in it stands for the path with or without its ending."""
+    """Return base URL plus path; `{path}` or `{stem}` in it stands for the path with or without its ending.
+
+    None for what is no address of the web.
+    """
     if not base_url:
         return None
     if "{" in base_url:
         stem = re.sub(r"(^|/)(?:_?index|README)$", "", key.removesuffix(PurePosixPath(key).suffix))
         joined = base_url.replace("{path}", quote(key)).replace("{stem}", quote(stem))
-        return re.sub(r"(?<!:)//+", "/", joined)
-    return base_url.rstrip("/") + "/" + quote(key)
+        return web_address(re.sub(r"(?<!:)//+", "/", joined))
+    return web_address(base_url.rstrip("/") + "/" + quote(key))
 
 
 def _take_url(left: dict[str, JsonValue], item: Item, options: SourceOptions) -> str | None:

@@ -3,14 +3,19 @@
 from pathlib import Path
 
 from indexer.sources.base import Source, SourceOptions
+from indexer.sources.fields import published_at
 from retrieval.errors import UsageError
 
 
 def open_source(location: str, options: SourceOptions) -> list[Source]:
     """Return the sources that `location` names: pydoc:PKG[,PKG...] (one a package), an http(s) URL, or a path.
 
-    Raises UsageError for anything else, naming what was seen.
+    Raises UsageError for anything else, naming what was seen, and for a base URL that is none.
     """
+    try:
+        published_at(options.base_url)
+    except ValueError as error:
+        raise UsageError(f"{options.base_url!r} is no base URL: {error}.") from None
     scheme, _, rest = location.partition(":")
     match scheme.lower():
         case "pydoc":

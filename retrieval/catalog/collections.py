@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 from retrieval.catalog import schema
 from retrieval.catalog.database import Database, now
 from retrieval.catalog.rows import insert_for
-from retrieval.errors import CatalogError, NotFound, UsageError
+from retrieval.errors import CatalogError, UnknownName, UsageError
 from retrieval.types import JsonValue
 
 DEFAULT_COLLECTION = "default"
@@ -60,6 +60,19 @@ def config_of(settings: Settings) -> CollectionConfig:
     return CollectionConfig.from_json(settings.get(CONFIG) or {})
 
 
+def check_name(name: str) -> None:
+    """Raise UsageError for what cannot name a collection."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot name a collection; use 1 to 63 lower-case letters, digits, '-' or '_', beginning with a "
+            "letter or a digit."
+        )
+
+
+class CollectionExists(CatalogError):
+    """A collection has this name already."""
+
+
 class ConfigChanged(CatalogError):
     """Somebody else changed the collection's config meanwhile."""
 
@@ -74,30 +87,25 @@ class Collections:
         self._database = database
 
     def create(self, name: str, config: CollectionConfig) -> Collection:
-        """Make an empty collection; raises UsageError for a bad name and CatalogError for one that exists."""
-        if not _NAME.fullmatch(name):
-            raise UsageError(
-                f"{name!r} cannot name a collection; use 1 to 63 lower-case letters, digits, '-' or '_', "
-                "beginning with a letter or a digit."
-            )
+        """Make an empty collection; raises UsageError for a bad name and CollectionExists for one that is taken."""
+        check_name(name)
         table = schema.collections
         with self._database.write() as connection:
             statement = insert_for(connection, table).values(name=name, created_at=now()).on_conflict_do_nothing()
             if connection.execute(statement).rowcount == 0:
-                raise CatalogError(f"A collection called {name!r} exists; `tandem collections list` shows them all.")
+                raise CollectionExists(
+                    f"A collection called {name!r} exists; `tandem collections list` shows them all."
+                )
             key = connection.execute(select(table.c.id).where(table.c.name == name)).scalar_one()
             _put_setting(connection, key, CONFIG, asdict(config))
         return self.get(name)
 
     def get(self, name: str) -> Collection:
-        """Return a collection; raises NotFound, naming those there are."""
-        for collection in self.list():
-            if collection.name == name:
-                return collection
-        names = ", ".join(collection.name for collection in self.list()) or "none yet"
-        raise NotFound(
-            f"There is no collection {name!r} (there is: {names}). `tandem ingest PATH --collection {name}` makes it."
-        )
+        """Return a collection; raises UnknownName."""
+        known = {collection.name: collection for collection in self.list()}
+        if name not in known:
+            raise UnknownName(f"collection {name!r}", known, f"`tandem ingest PATH --collection {name}` makes it.")
+        return known[name]
 
     def ensure(self, name: str, config: CollectionConfig) -> Collection:
         """Return the collection, made with `config` if it is not there."""
@@ -105,7 +113,7 @@ class Collections:
             return self.get(name)
         try:
             return self.create(name, config)
-        except CatalogError:  # another process made it in between
+        except CollectionExists:  # another process made it in between
             return self.get(name)
 
     def list(self) -> list[Collection]:
@@ -124,7 +132,7 @@ class Collections:
         ]
 
     def delete(self, name: str) -> None:
-        """Remove a collection and everything in it but the shared embeddings; raises NotFound."""
+        """Remove a collection and everything in it but the shared embeddings; raises UnknownName."""
         collection = self.get(name)
         with self._database.write() as connection:
             connection.execute(delete(schema.collections).where(schema.collections.c.id == collection.id))

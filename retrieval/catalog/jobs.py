@@ -41,18 +41,21 @@ class Jobs:
             )
         return job
 
-    def get(self, job: int) -> Job:
-        """Return a job with its result, which may have megabytes; raises NotFound."""
-        return self._found(select(schema.jobs), job)
+    def get(self, job: int, *, only: str | None = None) -> Job:
+        """Return a job with its result, which may have megabytes.
 
-    def glance(self, job: int) -> Job:
-        """Return a job without its result; raises NotFound."""
-        return self._found(select(*_WITHOUT_RESULT), job)
+        Raises NotFound, also for one of another collection than the `only` one to be seen.
+        """
+        return self._found(select(schema.jobs), job, only)
 
-    def _found(self, statement: Select[Any], job: int) -> Job:
+    def glance(self, job: int, *, only: str | None = None) -> Job:
+        """Return a job without its result; raises NotFound as `get` does."""
+        return self._found(select(*_WITHOUT_RESULT), job, only)
+
+    def _found(self, statement: Select[Any], job: int, only: str | None) -> Job:
         with self._database.read() as connection:
             row = connection.execute(statement.where(schema.jobs.c.id == job)).first()
-        if row is None:
+        if row is None or only not in (None, row.collection):
             raise NotFound(f"There is no job {job}; `tandem jobs list` shows those there are.")
         return Job.of(row)
 

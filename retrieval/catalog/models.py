@@ -9,7 +9,7 @@ from retrieval.catalog import schema
 from retrieval.catalog.collections import CONFIG
 from retrieval.catalog.database import Database, now
 from retrieval.catalog.rows import insert_for
-from retrieval.errors import FingerprintMismatch, NotFound, UsageError
+from retrieval.errors import FingerprintMismatch, UnknownName, UsageError
 from retrieval.types import JsonValue
 
 
@@ -62,13 +62,11 @@ class Models:
         return known
 
     def get(self, version: str) -> ModelRecord:
-        """Return a version; raises NotFound naming those there are."""
-        records = self.list()
-        for record in records:
-            if record.version == version:
-                return record
-        names = ", ".join(record.version for record in records) or "none yet"
-        raise NotFound(f"There is no model {version!r} (there is: {names}). `tandem models add` registers one.")
+        """Return a version; raises UnknownName."""
+        known = {record.version: record for record in self.list()}
+        if version not in known:
+            raise UnknownName(f"model {version!r}", known, "`tandem models add` registers one.")
+        return known[version]
 
     def list(self) -> list[ModelRecord]:
         """Return every model, oldest first."""

@@ -110,10 +110,10 @@ class Schedules:
         assert made is not None  # noqa: S101  # an INSERT of one row has a key
         return self.get(int(made[0]))
 
-    def get(self, schedule: int) -> Schedule:
-        """Return a schedule; raises NotFound."""
+    def get(self, schedule: int, *, only: str | None = None) -> Schedule:
+        """Return a schedule; raises NotFound, also for one of another collection than the `only` one to be seen."""
         with self._database.read() as connection:
-            row = connection.execute(_joined().where(schedules.c.id == schedule)).first()
+            row = connection.execute(_joined(only).where(schedules.c.id == schedule)).first()
         if row is None:
             raise NotFound(f"There is no schedule {schedule}; `tandem schedules list` shows those there are.")
         return Schedule.of(row)

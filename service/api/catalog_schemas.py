@@ -1,10 +1,20 @@
 """What goes over HTTP about collections, documents and models."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
+from retrieval.analysis import LANGUAGES
+from retrieval.catalog import CollectionConfig
 from service.api.schemas import MAX_ID_CHARS, CollectionName, Strict
+
+USUAL = CollectionConfig()
+
+
+def _language(value: str) -> str:
+    if value not in LANGUAGES:
+        raise ValueError(f"choose one of {', '.join(LANGUAGES)}")
+    return value
 
 
 class CollectionBody(Strict):
@@ -23,6 +33,42 @@ class CollectionsBody(Strict):
     """Every collection that the caller may see."""
 
     collections: list[CollectionBody]
+
+
+class CollectionRequest(Strict):
+    """A collection to make, and what its owner chooses for it; the model is chosen by the first ingest."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "recipes", "language": "english"}]})
+
+    name: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Lower-case letters, digits, '-' and '_'."),
+    ]
+    language: Annotated[
+        str,
+        AfterValidator(_language),
+        Field(json_schema_extra={"enum": list(LANGUAGES)}, description="Stems and stop words."),
+    ] = USUAL.language
+    chunk_tokens: Annotated[int, Field(ge=16, le=4_096, description="Tokens of a chunk at the most.")] = (
+        USUAL.chunk_tokens
+    )
+    k1: Annotated[float, Field(ge=0, le=10, description="BM25: how soon repetition saturates.")] = USUAL.k1
+    b: Annotated[float, Field(ge=0, le=1, description="BM25: how much long chunks are discounted.")] = USUAL.b
+    fusion: Literal["calibrated", "rrf"] = "calibrated"
+    embedding_weight: Annotated[float, Field(ge=0, le=1, description="The embedding leg's share.")] = (
+        USUAL.embedding_weight
+    )
+
+    @property
+    def config(self) -> CollectionConfig:
+        """The settings."""
+        return CollectionConfig(**self.model_dump(exclude={"name"}))
+
+
+class DeletedCollectionBody(Strict):
+    """A collection that is no more."""
+
+    deleted: Annotated[str, Field(description="Its name.")]
 
 
 class ListedDocument(Strict):

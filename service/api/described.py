@@ -12,8 +12,8 @@ WHEN = {
     403: "The key does not allow this.",
     404: "There is no such collection, document, model, judgment set, job or schedule.",
     408: "The body did not arrive in time.",
-    409: "The same work, or the request with the same key, waits, runs or is scheduled already, or no verdict allows "
-    "the promotion.",
+    409: "The same work, or the request with the same key, waits, runs or is scheduled already, a collection has the "
+    "name, or no verdict allows the promotion.",
     412: "The document was changed or deleted since the ETag that If-Match names.",
     413: "The body is too large.",
     415: "The body is compressed; send it as it is.",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import UploadFile
 from pydantic import AfterValidator, ConfigDict, Field
 
-from indexer.sources.fields import web_address
+from indexer.sources.fields import published_at
 from retrieval.types import JsonValue
 from service.api.schemas import CollectionName, FailureBody, Strict, Text, shallow
 
@@ -20,12 +20,6 @@ def _printable(value: str) -> str:
     if not value.isprintable():
         raise ValueError("a prefix is printable")
     return value
-
-
-def _address(value: str | None) -> str | None:
-    if value and web_address(value) is None:
-        raise ValueError("the files' root is published at an address that begins with http:// or https://")
-    return value or None
 
 
 def _object(value: str) -> str:
@@ -68,7 +62,7 @@ class FilesRequest(Strict):
     base_url: Annotated[
         Text | None,
         Field(max_length=2_000, description="Where readers open the files' root; a file's address is below it."),
-        AfterValidator(_address),
+        AfterValidator(published_at),
     ] = None
     metadata: Annotated[
         Text,

@@ -20,7 +20,7 @@ from service.api.job_schemas import JobBody, JobRequest, JobsBody, JobsLink, Log
 from service.auth import Reader, Writer
 from service.jobs.announcing import JobQueue
 from service.jobs.asked_from_afar import asked_from_afar
-from service.jobs.kinds import work_of
+from service.jobs.kinds import collections_of, work_of
 from service.serving import Serving
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -35,10 +35,8 @@ ChangedId = Annotated[int, Path(ge=1, lt=2**63, description="The job's number.",
 
 
 def _seen(request: Request, caller: Reader, job: JobId) -> Job:
-    """Return a job that the caller may see, without its result, before anything is answered."""
-    found = _jobs(request).glance(job)
-    caller.check(found.work.collection)
-    return found
+    """Return a job without its result, before anything is answered; NotFound for one that the caller may not see."""
+    return _jobs(request).glance(job, only=caller.only)
 
 
 def _changed(request: Request, caller: Writer, job: ChangedId) -> Job:
@@ -67,6 +65,8 @@ def submit(request: Request, caller: Writer, body: JobRequest) -> dict[str, Json
     work = work_of(body.kind, body.collection, body.parameters)
     if body.kind in CHANGE_WHAT_IS_SEARCHED:
         caller.needs(Scope.ADMIN)
+    for collection in collections_of(work):
+        caller.check(collection)
     allowed = asked_from_afar(work, _serving(request).home.settings)
     queue: JobQueue = request.app.state.queue
     along: Along[Job] = kept_along(request, 202, lambda job: JobBody(**job.to_json()))

@@ -5,7 +5,7 @@ from fastapi.responses import PlainTextResponse
 
 from retrieval.errors import TandemError
 from service.api.schemas import HealthBody, ReadyBody
-from service.auth import Reader
+from service.auth import Anyone, Reader
 from service.monitoring import Metrics
 from service.serving import Serving
 
@@ -23,16 +23,17 @@ async def healthz(request: Request) -> dict[str, str]:
     response_model=ReadyBody,
     responses={503: {"model": ReadyBody, "description": "Something is missing yet."}},
     summary="Can it search?",
+    openapi_extra={"security": [{}]},  # or without a key
 )
-def readyz(request: Request, response: Response) -> ReadyBody:
-    """Say whether every collection can be searched, and what is missing."""
+def readyz(request: Request, response: Response, caller: Anyone) -> ReadyBody:
+    """Say whether every collection can be searched; and what is missing, to whoever may see every collection."""
     serving: Serving = request.app.state.serving
     try:
         missing = serving.missing()
     except TandemError as error:
         missing = [str(error)]
-    if missing and request.app.state.access.is_required:  # whoever asks has shown no key
-        missing = ["Not everything can be searched; the log says why."]
+    if missing and (caller is None or caller.only is not None):
+        missing = ["Not everything can be searched; the log, and a key for every collection, say what is missing."]
     if serving.is_stopping:
         missing.append("The service is stopping.")
     response.status_code = 503 if missing else 200

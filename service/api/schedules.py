@@ -11,7 +11,7 @@ from service.api.described import problems
 from service.api.schedule_schemas import ScheduleBody, ScheduleRequest, SchedulesBody, SchedulesLink
 from service.auth import Admin
 from service.jobs.asked_from_afar import asked_from_afar
-from service.jobs.kinds import work_of
+from service.jobs.kinds import collections_of, work_of
 from service.jobs.scheduling import add_schedule, switch_schedule
 
 router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
@@ -19,10 +19,8 @@ ScheduleId = Annotated[int, Path(ge=1, lt=2**63, description="The schedule's num
 
 
 def _seen(request: Request, caller: Admin, schedule: ScheduleId) -> Schedule:
-    """Return a schedule that the caller may see and change."""
-    found = _home(request).catalog.schedules.get(schedule)
-    caller.check(found.work.collection)
-    return found
+    """Return a schedule; one that the caller may not see is as unknown as one that never was."""
+    return _home(request).catalog.schedules.get(schedule, only=caller.only)
 
 
 OwnSchedule = Annotated[Schedule, Depends(_seen)]
@@ -51,7 +49,10 @@ def create(request: Request, caller: Admin, body: ScheduleRequest) -> dict[str, 
     """
     caller.check(body.collection)
     home = _home(request)
-    work = asked_from_afar(work_of(body.kind, body.collection, body.parameters), home.settings)
+    work = work_of(body.kind, body.collection, body.parameters)
+    for collection in collections_of(work):
+        caller.check(collection)
+    work = asked_from_afar(work, home.settings)
     return add_schedule(home, work, Rhythm(body.cron, body.timezone), made_by=caller.name).to_json()
 
 

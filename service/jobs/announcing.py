@@ -6,6 +6,7 @@ from typing import Any
 
 from huey import Huey  # type: ignore[import-untyped]
 
+from retrieval.catalog.collections import check_name
 from retrieval.catalog.database import Along, nothing_else
 from retrieval.catalog.job import Job, Work
 from retrieval.home import Home
@@ -36,10 +37,12 @@ class JobQueue:
     def submit(self, work: Work, *, made_by: str, along: Along[Job] = nothing_else) -> Job:
         """Queue work.
 
-        Raises NotFound for a collection that is not there, which an ingest makes, and SameJob where the same waits or
-        runs already.
+        Raises NotFound for a collection that is not there, UsageError for one that an ingest could not make, and
+        SameJob where the same waits or runs already.
         """
-        if work.kind != "ingest":
+        if work.kind == "ingest":
+            check_name(work.collection)
+        else:
             self._collections.get(work.collection)
         job = self._jobs.submit(work, made_by=made_by, along=along)
         self._tell(job)

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from indexer.sources.fields import published_at
 from retrieval.catalog.job import Work
 from retrieval.errors import UsageError
 from retrieval.types import JsonValue
@@ -43,7 +44,7 @@ class IngestParameters(Parameters):
     sources: Annotated[list[Source], Field(min_length=1, max_length=MAX_SOURCES)]
     format: Text = "auto"
     prune: bool = False
-    base_url: Text | None = None
+    base_url: Annotated[Text | None, AfterValidator(published_at)] = None
     id_prefix: Text = ""
     metadata: Annotated[dict[Text, Text], Field(max_length=100)] = {}
 
@@ -157,6 +158,12 @@ def work_of(kind: str, collection: str, parameters: dict[str, Any]) -> Work:
         ) from None
     told: dict[str, JsonValue] = read.model_dump(mode="json", exclude_defaults=True)
     return Work(kind, collection, told)
+
+
+def collections_of(work: Work) -> list[str]:
+    """Return the collections that work reads: its own, and the one that its canary's judgment set is about."""
+    other, slash, _ = str(work.parameters.get("canary", "")).rpartition("/")
+    return [work.collection, other] if slash else [work.collection]
 
 
 def command_of(work: Work) -> list[str]:

@@ -32,12 +32,12 @@ def submit(request: Request, caller: Admin, form: Form) -> Response:
     try:
         job = queue.submit(work_of(kind, collection, told), made_by=caller.name)
     except TandemError as error:
-        return jobs_page(request, caller, problem=str(error), status=409)
+        return jobs_page(request, caller, problem=caller.told(error), status=409)
     return _to(f"/jobs/{job.id}")
 
 
 @router.post("/jobs/{job}/{what}")
-def change(request: Request, _caller: Admin, _form: Form, job: ReadJob, what: str) -> Response:
+def change(request: Request, caller: Admin, _form: Form, job: ReadJob, what: str) -> Response:
     """Cancel or resume a job."""
     jobs, queue = catalog_of(request).jobs, request.app.state.queue
     try:
@@ -48,7 +48,7 @@ def change(request: Request, _caller: Admin, _form: Form, job: ReadJob, what: st
         else:
             raise NotFound(f"A job is cancelled or resumed, not {what[:20]!r}.")
     except TandemError as error:
-        return job_page(request, job, problem=str(error), status=409)
+        return job_page(request, job, problem=caller.told(error), status=409)
     return _to(f"/jobs/{job.id}")
 
 
@@ -64,7 +64,7 @@ def change_schedule(request: Request, caller: Admin, _form: Form, schedule: OwnS
         else:
             raise NotFound(f"A schedule is enabled, disabled or removed, not {what[:20]!r}.")
     except TandemError as error:
-        return jobs_page(request, caller, problem=str(error), status=409)
+        return jobs_page(request, caller, problem=caller.told(error), status=409)
     return _to("/jobs")
 
 
@@ -81,26 +81,26 @@ def report(request: Request, job: ReadJob) -> Response:
 @router.post("/models/promote")
 def promote_model(request: Request, caller: Admin, form: Form) -> Response:
     """Promote a model on its verdict."""
+    caller.sees_all()  # as the page does that this answers with
     version, collection = form.get("version", ""), form.get("collection", "default")
-    caller.check(collection)
     serving = serving_of(request)
     try:
         done = promote(serving.home, serving.home.catalog.collections.get(collection), version, tell=serving.go_on)
     except TandemError as error:
-        return models_page(request, caller, problem=str(error), status=409)
+        return models_page(request, caller, problem=error.in_full, status=409)
     return models_page(request, caller, done=f"{collection} is searched with {done.after} now.")
 
 
 @router.post("/models/rollback")
 def roll_back(request: Request, caller: Admin, form: Form) -> Response:
     """Go back to the model before the last promotion."""
+    caller.sees_all()
     collection = form.get("collection", "default")
-    caller.check(collection)
     serving = serving_of(request)
     try:
         done = rollback(serving.home, serving.home.catalog.collections.get(collection), serving.go_on)
     except TandemError as error:
-        return models_page(request, caller, problem=str(error), status=409)
+        return models_page(request, caller, problem=error.in_full, status=409)
     return models_page(request, caller, done=f"{collection} is searched with {done.promotion.after} again.")
 
 

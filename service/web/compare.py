@@ -22,7 +22,7 @@ from service.jobs.kinds import work_of
 from service.problems import status_of
 from service.side_by_side import SAID, Side, arms_of, cast, places, read_arm, side
 from service.web.forms import Form
-from service.web.pages import catalog_of, document_link, may_write, serving_of, visible
+from service.web.pages import catalog_of, chosen_of, document_link, may_write, serving_of, visible
 from service.web.rendering import HEADERS, page
 from service.web.report_views import prose
 from trainer.voting import reading, tally
@@ -89,17 +89,16 @@ def compare(
     shown["prose"] = prose
     if not names:
         return page(request, "compare.html", **shown)
-    name = collection or ("default" if "default" in names else names[0])
-    caller.check(name)
-    chosen, status = catalog.collections.get(name), HTTPStatus.OK
+    chosen, status = catalog.collections.get(chosen_of(names, caller, collection)), HTTPStatus.OK
     asking = Asking(chosen.name, q.strip(), a, b, k, blind=bool(blind))
-    shown |= {"arms": arms_of(catalog, chosen), "problem": "", "columns": [], "vote": None, "ballot": "", "tally": None}
+    shown |= {"problem": "", "columns": [], "vote": None, "ballot": "", "tally": None}
+    shown["arms"] = arms_of(catalog, chosen, only_its_own=caller.only is not None)
     try:
         asking = _named(asking, chosen)
         vote = catalog.votes.get(chosen, voted) if voted else None
         shown |= _answer(request, caller, asking, vote)
     except TandemError as error:
-        shown["problem"], status = str(error), status_of(request, error)
+        shown["problem"], status = caller.told(error), status_of(request, error)
     shown |= {"asking": asking, "document_link": partial(document_link, chosen.name)}
     return page(request, "compare.html", status=status, **shown)
 

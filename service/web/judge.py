@@ -15,7 +15,7 @@ from retrieval.query import MAX_QUERY_CHARS
 from service import judging
 from service.auth import Reader, Writer
 from service.web.forms import Form
-from service.web.pages import catalog_of, document_link, may_write, serving_of, visible
+from service.web.pages import catalog_of, chosen_of, document_link, may_write, serving_of, visible
 from service.web.rendering import HEADERS, page
 from trainer.judging import GRADES
 from trainer.judging_by_query import next_waiting, progress_of, waiting_in
@@ -60,9 +60,7 @@ def judge(
     names = visible(catalog, caller)
     if not names:
         return page(request, "judge.html", collections=[], sets=[], place=None, may_write=may_write(caller))
-    wanted = collection or ("default" if "default" in names else names[0])
-    caller.check(wanted)
-    chosen = catalog.collections.get(wanted)
+    chosen = catalog.collections.get(chosen_of(names, caller, collection))
     sets = catalog.judgments.list(chosen)
     place = Place(chosen.name, name or _usual(sets))
     judged = catalog.judgments.get(chosen, place.name) if name or sets else []

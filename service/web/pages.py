@@ -1,5 +1,6 @@
 """The pages: documents, jobs, models, signing in."""
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -57,8 +58,7 @@ def documents_page(
     """Return the page of documents, with what became of files that were sent."""
     catalog = catalog_of(request)
     names = visible(catalog, caller)
-    chosen = collection or caller.only or ("default" if "default" in names or not names else names[0])
-    caller.check(chosen)
+    chosen = chosen_of(names, caller, collection)
     shown = catalog.documents.listed(catalog.collections.get(chosen), after=after, limit=LISTED) if names else []
     return page(
         request,
@@ -166,6 +166,13 @@ def favicon() -> Response:
 def visible(catalog: Catalog, caller: Caller) -> list[str]:
     """Return the names of the collections that the caller may search."""
     return [one.name for one in caller.visible(catalog.collections.list())]
+
+
+def chosen_of(names: Sequence[str], caller: Caller, wanted: str) -> str:
+    """Return the name that is wanted, for "" one of those that the caller may search; raises Forbidden."""
+    chosen = wanted or caller.only or ("default" if "default" in names or not names else names[0])
+    caller.check(chosen)
+    return chosen
 
 
 def may_write(caller: Caller) -> bool:

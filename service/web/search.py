@@ -96,7 +96,7 @@ def search(
     try:
         result = _result(request, caller, form) if names else None
     except TandemError as error:
-        problem = str(error)
+        problem = caller.told(error)
         status = HTTPStatus.OK if _is_part(request) else status_of(request, error)  # half a filter is no error yet
     return _search_page(request, form, names, result, problem=problem, status=status)
 

@@ -24,7 +24,7 @@ async def upload(request: Request, caller: Writer, form: Files) -> Response:
     try:
         done = await keep_files(request, caller, form)
     except TandemError as error:
-        return await run_in_threadpool(show, problem=str(error), status=409)
+        return await run_in_threadpool(show, problem=caller.told(error), status=409)
     return await run_in_threadpool(show, uploaded=done, status=200 if done.files else 422)
 
 

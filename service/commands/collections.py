@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from indexer.collection_deletion import delete_collection
 from retrieval.analysis import LANGUAGES
 from retrieval.catalog import CollectionConfig
-from retrieval.console import HomeOption, JsonOption, opened, print_json, print_line, table
+from retrieval.console import HomeOption, JsonOption, note, opened, print_json, print_line, table
 from retrieval.errors import UsageError
-from retrieval.stores import remove_store
+from retrieval.home import Home
+from retrieval.stores import index_folder
+from retrieval.stores.lock import read_owner
 
 collections = typer.Typer(help="List, create and delete collections.", no_args_is_help=True)
 
@@ -64,12 +67,28 @@ def delete(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a collection with its documents and its index."""
+    """Delete a collection with its documents and its index: by the service that owns the index, if there is one."""
     with opened(context, home) as opened_home:
         opened_home.catalog.collections.get(name)
-        remove_store(opened_home.settings, name)  # first: while another process owns the index, nothing is deleted
-        opened_home.catalog.collections.delete(name)
+        if not _deleted_by_its_owner(opened_home, name):
+            delete_collection(opened_home, name)
     if as_json:
         print_json({"deleted": name})
     else:
         print_line(f"Collection {name!r} is deleted.")
+
+
+def _deleted_by_its_owner(home: Home, name: str) -> bool:
+    """Ask the service that owns the index to delete a collection; False where there is none, or it does not answer."""
+    owner = read_owner(index_folder(home.settings, name))
+    if owner is None or not owner.address:
+        return False
+    from service import remote
+    from service.errors import NoAnswer
+
+    try:
+        remote.delete_collection(owner.address, name, token=remote.read_local_token(home.settings.home))
+    except NoAnswer as error:  # it may be stopping: then the index is free in a moment
+        note(str(error))
+        return False
+    return True
