@@ -92,7 +92,7 @@ def test_a_model_is_exported_and_deleted_by_commands(cli: Cli, tmp_path: Path) -
     assert cli("models", "delete", "again", "--json").json == {"deleted": "again", "embeddings": 0, "waiting": []}
     unknown = cli("models", "delete", "other")
     assert unknown.code == 1
-    assert "this home has: tiny" in unknown.err
+    assert "there is: tiny" in unknown.err
     assert "searches with" in cli("models", "delete", "tiny", "--force").err
     for command in (["promote", "v9"], ["embed", "v9"], ["export", "v9", str(tmp_path / "x")], ["show", "v9"]):
         assert "this home has: tiny" in cli("models", *command).err
