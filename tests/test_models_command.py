@@ -95,7 +95,7 @@ def test_a_model_is_exported_and_deleted_by_commands(cli: Cli, tmp_path: Path) -
     assert "there is: tiny" in unknown.err
     assert "searches with" in cli("models", "delete", "tiny", "--force").err
     for command in (["promote", "v9"], ["embed", "v9"], ["export", "v9", str(tmp_path / "x")], ["show", "v9"]):
-        assert "this home has: tiny" in cli("models", *command).err
+        assert "there is: tiny" in cli("models", *command).err
 
 
 @pytest.mark.slow
