@@ -108,11 +108,12 @@ def parser(description: str) -> ArgumentParser:
 
 
 def command_line(name: str) -> str:
-    """Return the command that made this result, without the place it was written to."""
+    """Return the command that made this result, without the folders of this machine."""
     given = list(sys.argv[1:])
-    if "--out" in given:
-        place = given.index("--out")
-        del given[place : place + 2]
+    for option in ("--out", "--home"):
+        if option in given:
+            place = given.index(option)
+            del given[place : place + 2]
     return shlex.join(["python", "-m", f"benchmarks.{name}", *given])
 
 
