@@ -1,7 +1,9 @@
 """What is particular to the embedded engine: reopening, damage, soft deletes under a graph, threads, the factory."""
 
 import math
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,11 @@ import pytest
 from retrieval.errors import IndexBusy, StoreError, UsageError
 from retrieval.filters import AnyOf, Range
 from retrieval.settings import Settings
-from retrieval.stores import index_folder, open_store, remove_store
+from retrieval.stores import index_folder, open_store, opened, remove_store
 from retrieval.stores.base import EmbeddingLeg
 from retrieval.stores.edge import EdgeStore
 from retrieval.stores.memory import MemoryStore
+from retrieval.stores.opened import MOST_UNFLUSHED
 from retrieval.stores.payload import PRESENT, equality_field
 from tests.store_cases import embedding, found_ids, keyword, point, vector
 
@@ -105,6 +108,65 @@ def test_an_interrupted_clear_is_finished_at_the_next_opening(tmp_path: Path) ->
     assert again.count() == 0
     assert not (folder / "cleared").exists()
     again.close()
+
+
+def killed_in_a_flush(store: EdgeStore, folder: Path, number: bytes, target: Path) -> Path:
+    """Copy an open index as a kill would leave it: points are on disk, the shard's number is an older one."""
+    assert store._opened
+    store._opened.shard.flush()
+    shutil.copytree(folder, target)
+    [file] = target.rglob("segment.json")
+    file.write_bytes(number)
+    return target
+
+
+def test_what_is_applied_again_after_a_kill_in_a_flush_counts(tmp_path: Path) -> None:
+    store, folder = EdgeStore(tmp_path / "a"), tmp_path / "a"
+    store.upsert([point(1), point(2)])
+    store.close()
+    [file] = folder.rglob("segment.json")
+    number = file.read_bytes()
+    for kill in ("b", "c", "d"):  # one upon another, none of which leaves a whole flush
+        store = EdgeStore(folder)
+        for new in range(3, 13):
+            store.upsert([point(new, metadata={"before": kill})])
+        folder = killed_in_a_flush(store, folder, number, tmp_path / kill)
+        store.close()
+    with closing(EdgeStore(folder)) as store:
+        store.delete([11, 12])
+        store.upsert([point(10, metadata={"after": "the kills"})])
+    with closing(EdgeStore(folder)) as store:
+        assert list(store.ids()) == list(range(1, 11))
+        assert store.get([10])[0].metadata == {"after": "the kills"}
+        assert not (folder / "unflushed").exists()
+
+
+def test_an_index_that_is_only_read_stays_in_doubt_and_one_that_was_closed_is_in_none(tmp_path: Path) -> None:
+    folder, mark = tmp_path / "a", tmp_path / "a" / "unflushed"
+    store = EdgeStore(folder)
+    store.upsert([point(1)])
+    assert mark.read_text() == str(MOST_UNFLUSHED)
+    shutil.copytree(folder, tmp_path / "b")
+    store.close()
+    assert not mark.exists()
+    folder, mark = tmp_path / "b", tmp_path / "b" / "unflushed"
+    for _ in range(3):
+        EdgeStore(folder).close()
+        assert mark.read_text() == str(MOST_UNFLUSHED)
+    with closing(EdgeStore(folder)) as store:
+        store.upsert([point(2)])
+        assert mark.read_text() == str(2 * MOST_UNFLUSHED)
+        store.flush()
+        assert mark.read_text() == str(MOST_UNFLUSHED)
+
+
+def test_no_more_is_left_unflushed_than_is_counted_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "MOST_UNFLUSHED", 3)
+    with closing(EdgeStore(tmp_path / "a")) as store:
+        for new in range(7):
+            store.upsert([point(new)])
+        assert store._opened
+        assert store._opened._unflushed == 1
 
 
 def test_invented_field_names_create_no_indexes_and_real_ones_only_so_many(

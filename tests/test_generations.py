@@ -9,7 +9,14 @@ import pytest
 from retrieval.errors import StoreError
 from retrieval.filters import Range
 from retrieval.stores.edge import EdgeStore
-from retrieval.stores.generations import CURRENT, SOFT_DELETES, current_generation, make_current, new_generation
+from retrieval.stores.generations import (
+    CURRENT,
+    SOFT_DELETES,
+    UNFLUSHED,
+    current_generation,
+    make_current,
+    new_generation,
+)
 from retrieval.stores.lock import OwnerLock
 from tests.store_cases import keyword, point
 
@@ -33,7 +40,7 @@ def killed(*_: object) -> None:
 def test_an_index_goes_over_to_a_generation_again_and_again_and_keeps_only_that(tmp_path: Path) -> None:
     store = made(tmp_path, range(3))
     store.delete([2])
-    assert names(tmp_path) == {"shard", SOFT_DELETES}
+    assert names(tmp_path) == {"shard", SOFT_DELETES, UNFLUSHED}
     for size in (4, 5):
         generation = new_generation(tmp_path)
         store.adopt(made(generation, range(size)))

@@ -1,9 +1,9 @@
 """The default store: Qdrant Edge in this process, one shard on disk a collection, owned by one process at a time.
 
 Layout of a collection's folder: owner.lock and owner.json (see lock), and generations of the index, one of them current
-(see generations). A generation is shard/ (the engine's) and soft-deletes, present while the engine still counts deleted
-points in IDF; then keyword legs ask for statistics of living points only, which is exact and costs about 2 ms at
-100,000 points; compact() ends that.
+(see generations). A generation is shard/ (the engine's), unflushed (see opened), and soft-deletes, present while the
+engine still counts deleted points in IDF; then keyword legs ask for statistics of living points only, which is exact
+and costs about 2 ms at 100,000 points; compact() ends that.
 
 The engine keeps no log of its own: what was not flushed is applied from the catalog again.
 
@@ -78,7 +78,7 @@ class EdgeStore:
             operation = engine.upsert_points(batch)  # takes longer than the rest: searches need not wait for it
             with self._using("writing points") as index:
                 index.note_soft_deletes([point.id for point in batch])
-                index.shard.update(operation)
+                index.update(operation)
                 index.documents.update((point.id, point.document) for point in batch)
 
     def delete(self, ids: Sequence[int]) -> None:
@@ -87,7 +87,7 @@ class EdgeStore:
             known = index.known(ids)
             index.note_soft_deletes(known)
             if known:
-                index.shard.update(edge.UpdateOperation.delete_points(list(known)))
+                index.update(edge.UpdateOperation.delete_points(list(known)))
             for point_id in known:
                 index.documents.pop(point_id, None)
 
@@ -95,14 +95,14 @@ class EdgeStore:
         """Make room for a named dense vector, stored as float16."""
         with self._using("adding a vector") as index:
             if check_resize(name, size, index.sizes):
-                index.shard.update(engine.dense_vector(name, size))
+                index.update(engine.dense_vector(name, size), of_points=False)
                 index.sizes[name] = size
 
     def drop_vector(self, name: str) -> None:
         """Remove a named vector from every point."""
         with self._using("dropping a vector") as index:
             if index.sizes.pop(name, None) is not None:
-                index.shard.update(edge.UpdateOperation.delete_vector_name(name))
+                index.update(edge.UpdateOperation.delete_vector_name(name), of_points=False)
 
     def put_vectors(self, name: str, vectors: Mapping[int, FloatArray]) -> None:
         """Set the named vector of points that exist."""
@@ -113,7 +113,7 @@ class EdgeStore:
             index.note_soft_deletes(known)
             for start in range(0, len(known), _BATCH):
                 batch = [(i, vectors[i]) for i in known[start : start + _BATCH]]
-                index.shard.update(engine.vectors_update(name, batch))
+                index.update(engine.vectors_update(name, batch))
 
     def vector_sizes(self) -> Mapping[str, int]:
         """The named vectors and their dimensions."""
@@ -181,13 +181,13 @@ class EdgeStore:
         """Build HNSW graphs, drop deleted points. Holds the GIL throughout: 20 to 50 s at 100,000 points, two cores."""
         with self._using("compacting") as index:
             index.shard.optimize()
-            index.shard.flush()
+            index.flush()
             index.forget_soft_deletes()
 
     def flush(self) -> None:
         """Return once every change so far is on disk."""
         with self._using("flushing") as index:
-            index.shard.flush()
+            index.flush()
 
     def close(self) -> None:
         """Flush, close and release the lock; harmless when closed."""
@@ -227,7 +227,7 @@ class EdgeStore:
             self._opened, other._opened = after, None
         other._owner.release()
         with engine.engine_errors(self._folder, "closing"):
-            before.shard.close()  # deleted before that, its files would stop the process until all are freed
+            before.discard()  # deleted before that, its files would stop the process until all are freed
         remove_generation(self._folder, before.folder)
 
     def _open(self, generation: Path) -> Opened:

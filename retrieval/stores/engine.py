@@ -110,6 +110,10 @@ def query_request(leg: Leg, limit: int, *, where: edge.Filter | None, exact_idf:
     return edge.QueryRequest(limit=limit, query=query, filter=where, params=params, with_payload=False)
 
 
+NOTHING = edge.UpdateOperation.delete_points([])
+"""An operation that changes nothing, and is counted."""
+
+
 def dense_vector(name: str, size: int) -> edge.UpdateOperation:
     """Return the operation that makes room for a vector. Float16: embeddings are kept so, and it is twice as fast."""
     return edge.UpdateOperation.create_dense_vector(

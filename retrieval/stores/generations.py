@@ -14,8 +14,8 @@ from retrieval.errors import StoreError
 from retrieval.stores.lock import read_owner
 
 CURRENT = "current"
-SHARD, CLEARED, SOFT_DELETES = "shard", "cleared", "soft-deletes"
-"""What a generation consists of: the engine's folder, one that is being deleted, a mark."""
+SHARD, CLEARED, SOFT_DELETES, UNFLUSHED = "shard", "cleared", "soft-deletes", "unflushed"
+"""What a generation consists of: the engine's folder, one that is being deleted, two marks."""
 
 _DRAFT = f"{CURRENT}.new"
 _NAME = re.compile(r"generation-[0-9a-f]{32}")
@@ -59,7 +59,8 @@ def remove_generation(folder: Path, generation: Path) -> None:
         return
     for part in (SHARD, CLEARED):
         shutil.rmtree(folder / part, ignore_errors=True)
-    (folder / SOFT_DELETES).unlink(missing_ok=True)
+    for mark in (SOFT_DELETES, UNFLUSHED):
+        (folder / mark).unlink(missing_ok=True)
 
 
 def remove_others(folder: Path) -> None:

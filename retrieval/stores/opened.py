@@ -1,4 +1,12 @@
-"""One generation of an embedded index, opened: the engine's shard in a folder, and what is known of it."""
+"""One generation of an embedded index, opened: the engine's shard in a folder, and what is known of it.
+
+The engine numbers its operations, keeps the number with each point that one has changed, and passes over an operation
+whose number is not above a point's: it takes it for one that it has done. Where it was killed in a flush, points may be
+on disk with higher numbers than the shard counts on from, and what is applied to them again would be passed over: a
+deleted point would stay. So a file, `unflushed`, stands in the folder from the first change until it is closed, and
+holds by how much the shard's number on disk may be below those of points. Whoever opens the folder and finds it counts
+on by so much, with operations that do nothing: a microsecond each.
+"""
 
 import os
 import shutil
@@ -10,10 +18,12 @@ from typing import Self
 import qdrant_edge as edge
 
 from retrieval.stores import engine
-from retrieval.stores.generations import CLEARED, SHARD, SOFT_DELETES
+from retrieval.stores.generations import CLEARED, SHARD, SOFT_DELETES, UNFLUSHED
 from retrieval.stores.payload import DOCUMENT
 
 PAGE = 10_000
+MOST_UNFLUSHED = 5_000
+"""Operations between two flushes."""
 
 
 @dataclass(slots=True)
@@ -29,6 +39,13 @@ class Opened:
     indexed: set[str]
     has_soft_deletes: bool
     documents: dict[int, int] = field(default_factory=dict)
+    _behind: int = 0
+    """By how much the shard's number on disk may be below those of points, through kills before this opening."""
+    _unflushed: int = 0
+    """Operations since the last flush."""
+    _is_numbered: bool = False
+    """Whether any of these changed points: the shard's number goes to disk with such alone."""
+    _is_marked: bool = False
 
     @classmethod
     def open(cls, folder: Path, *, indexing_threshold_kb: int) -> Self:
@@ -38,12 +55,56 @@ class Opened:
         with engine.engine_errors(folder, "opening"):
             shard = engine.open_shard(path, indexing_threshold_kb=indexing_threshold_kb)
             sizes = engine.dense_sizes(path)
-            return cls(folder, shard, sizes, set(shard.info().payload_schema), (folder / SOFT_DELETES).exists())
+            indexed, has_soft_deletes = set(shard.info().payload_schema), (folder / SOFT_DELETES).exists()
+            opened = cls(folder, shard, sizes, indexed, has_soft_deletes)
+            opened._catch_up()  # its own
+            return opened
 
     def close(self) -> None:
         """Flush and close."""
-        self.shard.flush()
+        self.flush()
+        self.discard()
+        if self._is_marked and not self._behind:
+            (self.folder / UNFLUSHED).unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Close what nobody needs any more, without a flush."""
         self.shard.close()
+
+    def update(self, operation: edge.UpdateOperation, *, of_points: bool = True) -> None:
+        """Change the shard, once the folder says that it is being changed."""
+        if not self._is_marked:
+            self._mark(self._behind + MOST_UNFLUSHED)
+        self.shard.update(operation)
+        self._unflushed += 1
+        self._is_numbered |= of_points
+        if self._unflushed >= MOST_UNFLUSHED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Return once every change so far is on disk, and with changed points the number of the last one."""
+        self.shard.flush()
+        if self._is_numbered and self._behind:
+            self._behind = 0
+            self._mark(MOST_UNFLUSHED)
+        self._unflushed, self._is_numbered = 0, False
+
+    def _catch_up(self) -> None:
+        """Count on beyond what processes that were killed may have counted to."""
+        try:
+            self._behind = int((self.folder / UNFLUSHED).read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError):
+            self._behind = MOST_UNFLUSHED
+        for _ in range(self._behind):
+            self.shard.update(engine.NOTHING)
+
+    def _mark(self, behind: int) -> None:
+        draft = self.folder / f"{UNFLUSHED}.new"
+        draft.write_text(str(behind), encoding="ascii")
+        draft.replace(self.folder / UNFLUSHED)
+        self._is_marked = True
 
     def put_away(self) -> None:
         """Close the shard and have it deleted by whoever opens the folder next."""
@@ -85,7 +146,7 @@ class Opened:
     def index_field(self, name: str) -> None:
         """Index a payload field, unless it is."""
         if name not in self.indexed:
-            self.shard.update(engine.field_index(name))
+            self.update(engine.field_index(name), of_points=False)
             self.indexed.add(name)
 
     def _learn(self, ids: Sequence[int]) -> None:
