@@ -189,6 +189,7 @@ def test_a_title_that_is_empty_or_a_file_name_is_missing() -> None:
     ]
     titled = [
         document("guide/install.md", f"# Install\n\n{words(300, 330)}", title="Install"),
+        document("blog/RLS-deprecation.md", words(500, 530), title="RLS Deprecation"),
         document("asyncio.to_thread", words(400, 430), title="asyncio.to_thread"),
     ]
     finding = found(audit([*untitled, *titled]), "missing-titles")

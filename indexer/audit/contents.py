@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from indexer.audit.reading import normalised
 from indexer.audit.report import MAX_EXAMPLES, AuditedDocument, Example, Finding, Severity, listed, plural, share
+from indexer.sources.fields import humanised
 
 TINY_WORDS = 20
 LONG_WORDS = 10_000
@@ -130,6 +131,6 @@ def _is_missing(document: AuditedDocument) -> bool:
     path = PurePosixPath(document.id)
     if not title or not _FILE_SUFFIX.fullmatch(path.suffix):
         return not title
-    from_name = {path.name.casefold(), path.stem.casefold(), re.sub(r"[-_\s]+", " ", path.stem).strip().casefold()}
+    from_name = {path.name, path.stem, humanised(document.id)}  # to the letter: files are named after titles, too
     written = any(normalised(line.lstrip("# ")) == title for line in document.text.splitlines() if line.startswith("#"))
-    return title in from_name and not written
+    return document.title.strip() in from_name and not written
