@@ -75,6 +75,7 @@ def test_every_parameter_that_is_needed_has_an_example(description: dict[str, An
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the calls are of curl")
+@pytest.mark.slow
 def test_every_call_that_is_printed_works_and_is_answered_as_shown(tmp_path: Path) -> None:
     shown, seen = examples(), set()
     for answer in answers(tmp_path):

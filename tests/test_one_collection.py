@@ -130,6 +130,7 @@ def routes(app: Any) -> Iterator[Asked]:
             yield from (Asked(method, route.path) for method in sorted(route.methods or ()))
 
 
+@pytest.mark.slow
 def test_no_answer_and_no_page_names_another_collection(app: Any, client: TestClient, home: Home) -> None:
     seen: dict[str, set[int]] = {}
     for is_deleted in (False, True):

@@ -105,6 +105,7 @@ def without_timings(body: Any) -> Any:
     return {name: value for name, value in body.items() if name not in ("timings_ms", "query_id", "next")}
 
 
+@pytest.mark.slow
 def test_the_service_and_the_commands_beside_it_tell_the_same(place: Place, tmp_path: Path) -> None:
     assert place.json("ingest", str(tmp_path / "docs"))["documents"] == len(ANIMALS)
     before = place.json("search", "a puppy by the river", "-k", "5")
