@@ -32,7 +32,7 @@ CANDIDATES = 150
 that stands in as many is too common to lead (see leads)."""
 
 MAX_NAMES, MAX_NAME = 5, 50
-"""Fields that a note names, and characters of each."""
+"""Fields that are looked at for a note, and characters of each in it."""
 
 Titles = Callable[[Set[int]], Mapping[int, str]]
 """From documents' rows to their titles."""
@@ -132,7 +132,7 @@ class Searcher:
         ranking = self._rank(asked, watch)
         with watch.stage("present"):
             hits, suggestions = self._presenter.presented(query, asked.words, ranking)
-        notes = () if hits or query.where is None else self._unknown_fields(query.where)
+            notes = () if hits or query.where is None else self._unknown_fields(query.where)
         watch.ms["total"] = sum(watch.ms.values())
         return SearchResult(
             query.text,
@@ -147,10 +147,11 @@ class Searcher:
 
     def _unknown_fields(self, where: Filter) -> tuple[str, ...]:
         """Return a sentence where nothing was found for want of a field that no document has."""
-        unknown = [field for field in sorted(fields_of(where)) if not self.store.count(Exists(field))]
+        looked_at = sorted(fields_of(where))[:MAX_NAMES]  # a filter may name a hundred, and each is counted
+        unknown = [field for field in looked_at if not self.store.count(Exists(field))]
         if not unknown:
             return ()
-        names = ", ".join(repr(field[:MAX_NAME]) for field in unknown[:MAX_NAMES])
+        names = ", ".join(repr(field[:MAX_NAME]) for field in unknown)
         return (f"No document has the field {names} that the filter looks at: is it spelled so?",)
 
     def arm(self, mode: Mode) -> str:

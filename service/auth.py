@@ -117,10 +117,7 @@ class Access:
         """
         if self._keys is None:
             return None
-        asking = HTTPConnection(asked)
-        kind, _, sent = asking.headers.get("authorization", "").partition(" ")
-        key = sent.strip() if kind.lower() == "bearer" else asking.cookies.get(COOKIE)
-        caller = await run_in_threadpool(self._known, key, asking.client.host if asking.client else "")
+        caller = await run_in_threadpool(self._known, *credentials(HTTPConnection(asked)))
         return None if caller.may(Scope.WRITE) else READER_BYTES
 
     def _known(self, sent: str | None, address: str) -> Caller:
@@ -144,6 +141,13 @@ class Access:
         return TooManyRequests(f"More than {item}; come back in {wait_s} s.", wait_s=wait_s)
 
 
+def credentials(asking: HTTPConnection) -> tuple[str | None, str]:
+    """Return the key that a request shows, if any, and the address that it comes from."""
+    kind, _, sent = asking.headers.get("authorization", "").partition(" ")
+    key = sent.strip() if kind.lower() == "bearer" else ""
+    return key or asking.cookies.get(COOKIE), asking.client.host if asking.client else ""
+
+
 def rate_of(written: str) -> RateLimitItem:
     """Read a rate such as 600/minute; raises UsageError."""
     try:
@@ -154,12 +158,10 @@ def rate_of(written: str) -> RateLimitItem:
 
 async def _caller(
     request: Request,
-    bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008  # how FastAPI has it
+    _: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008  # for the description of the interface
 ) -> Caller:
     access: Access = request.app.state.access
-    sent = bearer.credentials if bearer else request.cookies.get(COOKIE)
-    address = request.client.host if request.client else ""
-    return await run_in_threadpool(access.caller, sent, address) if access.is_required else ANYBODY
+    return await run_in_threadpool(access.caller, *credentials(request)) if access.is_required else ANYBODY
 
 
 Somebody = Annotated[Caller, Depends(_caller)]
@@ -179,11 +181,11 @@ def requires(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 
 async def _anyone(
     request: Request,
-    bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008  # how FastAPI has it
+    _: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008  # for the description
 ) -> Caller | None:
     """Return who asks, None for one who sent no key of use: for what is answered without one, too."""
     try:
-        return await _caller(request, bearer)
+        return await _caller(request)
     except (Unauthorized, TooManyRequests):
         return None
 

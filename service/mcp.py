@@ -22,9 +22,8 @@ from retrieval.query import MAX_QUERY_CHARS, Query
 from retrieval.results import SearchResult
 from retrieval.types import Hit, Mode
 from service.answering import answered
-from service.auth import COOKIE, Access, Caller
+from service.auth import Access, Caller, credentials
 from service.contexts import context_of
-from service.errors import Forbidden
 from service.problems import problem_of
 
 if TYPE_CHECKING:
@@ -272,12 +271,8 @@ class McpOverHttp:
             await asyncio.wait({self._task})
 
     def _caller(self, request: Request) -> Caller:
-        kind, _, sent = request.headers.get("authorization", "").partition(" ")
-        key = sent if kind.lower() == "bearer" else request.cookies.get(COOKIE)
-        caller = self._access.caller(key, request.client.host if request.client else "")
+        caller = self._access.caller(*credentials(request))
         caller.needs(KeyScope.READ)
-        if request.headers.get("sec-fetch-site") not in (None, "same-origin", "none"):
-            raise Forbidden("Pages of other sites are not answered here.")
         return caller
 
     async def _run(self) -> None:

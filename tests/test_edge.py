@@ -160,6 +160,14 @@ def test_an_index_that_is_only_read_stays_in_doubt_and_one_that_was_closed_is_in
         assert mark.read_text() == str(MOST_UNFLUSHED)
 
 
+@pytest.mark.parametrize("written", ["", "-5", "1e9", "x" * 100])
+def test_a_count_of_operations_that_is_none_says_how_to_go_on(tmp_path: Path, written: str) -> None:
+    EdgeStore(tmp_path / "a").close()
+    (tmp_path / "a" / "unflushed").write_text(written)
+    with pytest.raises(StoreError, match="tandem reindex"):
+        EdgeStore(tmp_path / "a")
+
+
 def test_no_more_is_left_unflushed_than_is_counted_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened, "MOST_UNFLUSHED", 3)
     with closing(EdgeStore(tmp_path / "a")) as store:

@@ -5,7 +5,7 @@ whose number is not above a point's: it takes it for one that it has done. Where
 on disk with higher numbers than the shard counts on from, and what is applied to them again would be passed over: a
 deleted point would stay. So a file, `unflushed`, stands in the folder from the first change until it is closed, and
 holds by how much the shard's number on disk may be below those of points. Whoever opens the folder and finds it counts
-on by so much, with operations that do nothing: a microsecond each.
+on by so much, with operations that do nothing and take next to no time.
 """
 
 import os
@@ -17,6 +17,7 @@ from typing import Self
 
 import qdrant_edge as edge
 
+from retrieval.errors import StoreError
 from retrieval.stores import engine
 from retrieval.stores.generations import CLEARED, SHARD, SOFT_DELETES, UNFLUSHED
 from retrieval.stores.payload import DOCUMENT
@@ -24,6 +25,7 @@ from retrieval.stores.payload import DOCUMENT
 PAGE = 10_000
 MOST_UNFLUSHED = 5_000
 """Operations between two flushes."""
+MOST_DIGITS = 8
 
 
 @dataclass(slots=True)
@@ -91,12 +93,13 @@ class Opened:
 
     def _catch_up(self) -> None:
         """Count on beyond what processes that were killed may have counted to."""
-        try:
-            self._behind = int((self.folder / UNFLUSHED).read_text(encoding="ascii"))
-        except FileNotFoundError:
+        file = self.folder / UNFLUSHED
+        if not file.exists():
             return
-        except (OSError, ValueError):
-            self._behind = MOST_UNFLUSHED
+        written = file.read_bytes()[:MOST_DIGITS]
+        if not written.isdigit():  # nor more than these digits, or opening it would take minutes
+            raise StoreError(f"{file} holds {written!r}, which is no number of operations. Run `tandem reindex`.")
+        self._behind = int(written)
         for _ in range(self._behind):
             self.shard.update(engine.NOTHING)
 

@@ -21,7 +21,7 @@ from retrieval.console import (
     table,
 )
 from retrieval.errors import UsageError
-from service.jobs.came_of import lines_of
+from service.jobs.outcomes import lines_of
 
 JobArgument = Annotated[int, typer.Argument(metavar="JOB", help="Its number, as `tandem jobs list` shows it.")]
 MADE_BY = "command line"

@@ -23,7 +23,7 @@ from retrieval.catalog.jobs import Jobs
 from retrieval.home import Home
 from retrieval.status_line import RECORDS, SEPARATOR, VARIABLE
 from retrieval.types import JsonValue
-from service.jobs.came_of import is_in_vain, trouble_of
+from service.jobs.outcomes import is_in_vain, trouble_of
 from service.jobs.resuming import left_by_earlier_attempts
 from service.logs import about_job
 

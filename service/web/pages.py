@@ -16,7 +16,7 @@ from service.api.file_schemas import FilesBody
 from service.api.jobs import ReadJob
 from service.auth import Caller, Reader
 from service.found import KINDS as FOUND_BY
-from service.jobs.came_of import lines_of
+from service.jobs.outcomes import lines_of
 from service.serving import Serving
 from service.web.rendering import ASSETS, HEADERS, STATIC, asset, page
 

@@ -1,5 +1,6 @@
 """What came of a job, in lines: of results as the commands print them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.jobs.came_of import is_in_vain, lines_of, trouble_of
+from service.jobs.outcomes import is_in_vain, lines_of, trouble_of
 
 INGESTED: dict[str, Any] = {"new": 2, "changed": 0, "unchanged": 0, "gone": 0, "deleted": 0, "documents": 1}
 INGESTED |= {"chunks": 3, "embedded": 3, "seconds": 1.5}
@@ -43,8 +44,6 @@ def test_an_ingest_that_brought_nothing_in_for_trouble_was_in_vain(counts: dict[
 
 
 def test_an_audit_tells_its_findings(tmp_path: Path) -> None:
-    import json
-
     (tmp_path / "a.md").write_text("# Stub\n\nToo short.\n", encoding="utf-8")
     home = ("--home", str(tmp_path / "home"))
     CliRunner().invoke(app, ["collections", "create", "default", *home])
