@@ -10,7 +10,7 @@ hour or two; with a `--home` that is kept, what has ended is read and not done a
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,17 @@ from benchmarks.services import TANDEM
 
 NAME = "fine_tuning"
 LIBRARIES = ("torch", "sentence-transformers", "transformers")
+MEASURES = ("ndcg@10", "recall@10", "success@1")
+HEADER = [
+    "corpus",
+    "judging queries",
+    "pairs: gain on dev ± its error",
+    "embedding, nDCG@10",
+    "hybrid, nDCG@10",
+    "canary",
+    "verdict on hybrid",
+    "took",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +74,39 @@ CORPORA = {
 }
 
 
-def told(corpus: Corpus, home: Path) -> dict[str, Any]:
-    """Return what `tandem train --json` says of a corpus; a training that ended in this home is not done again."""
-    found = sorted((home / "training" / corpus.name).glob("*/report.json"))
-    if not found:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the commands say of a corpus as JSON: before any training, of tuning the fusion, and of the training."""
+
+    compared: dict[str, Any]
+    tuned: dict[str, Any]
+    trained: dict[str, Any]
+
+
+def told(corpus: Corpus, home: Path) -> Told:
+    """Return what is said of a corpus; what has ended in this home is read, and not done again."""
+    compared, tuned = (home / f"{corpus.name}-{name}.json" for name in ("compared", "tuned"))
+    trained = home / "training" / corpus.name
+    if not (compared.exists() and tuned.exists() and any(trained.glob("*/report.json"))):
         for command in corpus.commands():
             run(command, corpus, home)
-        run(["train", *corpus.options], corpus, home)
-        found = sorted((home / "training" / corpus.name).glob("*/report.json"))
-    report: dict[str, Any] = json.loads(found[-1].read_text(encoding="utf-8"))
-    return report
+        arms = ["keyword", "hybrid", "--also", "embedding,reference-bm25"]
+        run(["compare", *arms, "--report", str(compared.with_suffix(".html"))], corpus, home)
+        tuned.write_text(run(["tune", "--dry-run", "--json"], corpus, home), encoding="utf-8")
+        run(["train", *corpus.options, "--json"], corpus, home)
+    return Told(_read(compared), _read(tuned), _read(max(trained.glob("*/report.json"))))
 
 
-def run(command: Sequence[str], corpus: Corpus, home: Path) -> None:
-    """Run a command of Tandem's over the corpus' collection; its progress is shown."""
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def run(command: Sequence[str], corpus: Corpus, home: Path) -> str:
+    """Run a command of Tandem's over the corpus' collection, and return what it prints; its progress is shown."""
     progress(f"{corpus.name}: tandem {command[0]}")
-    subprocess.run([*TANDEM, *command, "--home", str(home), "--collection", corpus.name], check=True)
+    line = [*TANDEM, *command, "--home", str(home), "--collection", corpus.name]
+    return subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def row(corpus: Corpus, report: dict[str, Any]) -> list[str]:
@@ -88,7 +116,8 @@ def row(corpus: Corpus, report: dict[str, Any]) -> list[str]:
     embedding, hybrid = report["embedding_comparison"], report["comparison"]
     if hybrid is None:
         return [corpus.name, judges, pairs_of(report), *["the base is kept"] * 3, report["verdict"], taken(report)]
-    canary = f"{report['canary']['effect']:+.4f}" if report["canary"] else "not asked"
+    asked_too = report["canary"]
+    canary = f"{asked_too['before']:.3f} to {asked_too['after']:.3f}" if asked_too else "not asked"
     return [
         corpus.name,
         judges,
@@ -120,6 +149,29 @@ def taken(report: dict[str, Any]) -> str:
     return f"{report['seconds']['total'] / 60:.0f} min{speed}"
 
 
+def arms_of(corpus: Corpus, report: dict[str, Any], when: str) -> list[list[str]]:
+    """Return a line for each arm of a report."""
+    return [
+        [f"{corpus.name}, {when}", name, *(f"{arm[measure]:.3f}" for measure in MEASURES), str(arm["queries"])]
+        for name, arm in report["arms"].items()
+    ]
+
+
+def slices_of(corpus: Corpus, comparison: dict[str, Any]) -> list[list[str]]:
+    """Return a line for a comparison, and one for each kind of queries in it."""
+    kinds = {"all": comparison, **comparison["slices"]}
+    return [
+        [f"{corpus.name}: {comparison['b']} against {comparison['a']}", kind, interval(found), str(found["queries"])]
+        for kind, found in kinds.items()
+    ]
+
+
+def interval(found: dict[str, Any]) -> str:
+    """Return an effect with its interval."""
+    low, high = found["interval"]
+    return f"{found['effect']:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
 def main() -> None:
     """Train on each corpus, and write the result."""
     options = parser(__doc__ or "")
@@ -130,27 +182,35 @@ def main() -> None:
     if missing := [corpus.name for corpus in corpora if not corpus.folder.is_dir()]:
         raise SystemExit(f"Not there: {', '.join(missing)}. This benchmark needs ../shared/data.")
     with tempfile.TemporaryDirectory() if given.home is None else nullcontext(given.home) as folder:
-        reports = {corpus: told(corpus, Path(folder)) for corpus in corpora}
-    header = [
-        "corpus",
-        "judging queries",
-        "pairs: gain on dev ± its error",
-        "embedding, nDCG@10",
-        "hybrid, nDCG@10",
-        "canary",
-        "verdict on hybrid",
-        "took",
-    ]
-    what = (
+        found = {corpus: told(corpus, Path(folder)) for corpus in corpora}
+    Report(NAME, "Is fine-tuning worth it?", list(parts_of(found)), LIBRARIES).write(given.out)
+
+
+def parts_of(found: dict[Corpus, Told]) -> Iterator[str]:
+    """Yield the parts of the result: the verdicts, what search could do before, the kinds of queries, and tuning."""
+    yield (
         "nDCG@10 before and after a training, with the 95 % interval of the difference. No model was chosen by the "
-        "judging queries."
+        "judging queries. Where mined queries judge, a training holds out the newest documents, and only their queries "
+        "judge; before it, all do."
     )
-    Report(
-        NAME,
-        "Is fine-tuning worth it?",
-        [what, table(header, [row(corpus, report) for corpus, report in reports.items()])],
-        LIBRARIES,
-    ).write(given.out)
+    yield table(HEADER, [row(corpus, one.trained) for corpus, one in found.items()])
+    lines = [
+        line
+        for corpus, one in found.items()
+        for report, when in ((one.compared, "before"), (one.trained, "trained"))
+        for line in arms_of(corpus, report, when)
+    ]
+    yield table(["corpus", "arm", *MEASURES, "queries"], lines)
+    lines = [
+        line
+        for corpus, one in found.items()
+        for comparison in (*one.compared["comparisons"], one.trained["comparison"])
+        if comparison is not None
+        for line in slices_of(corpus, comparison)
+    ]
+    yield table(["what", "kind of queries", "effect on nDCG@10", "queries"], lines)
+    lines = [[corpus.name, interval(one.tuned), "; ".join(one.tuned["reasons"])] for corpus, one in found.items()]
+    yield table(["corpus", "`tandem tune`, on queries held out", "why it was adopted, or not"], lines)
 
 
 if __name__ == "__main__":

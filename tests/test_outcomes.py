@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from service.cli import app
 from service.jobs.outcomes import is_in_vain, lines_of, trouble_of
+from tests.homes import environment, tandem, write_pages
 
 INGESTED: dict[str, Any] = {"new": 2, "changed": 0, "unchanged": 0, "gone": 0, "deleted": 0, "documents": 1}
 INGESTED |= {"chunks": 3, "embedded": 3, "seconds": 1.5}
@@ -43,23 +42,29 @@ def test_an_ingest_that_brought_nothing_in_for_trouble_was_in_vain(counts: dict[
     assert not is_in_vain(INGESTED | {"problems": []} | counts)
 
 
-def test_an_audit_tells_its_findings(tmp_path: Path) -> None:
-    (tmp_path / "a.md").write_text("# Stub\n\nToo short.\n", encoding="utf-8")
-    home = ("--home", str(tmp_path / "home"))
-    CliRunner().invoke(app, ["collections", "create", "default", *home])
-    result = json.loads(CliRunner().invoke(app, ["audit", "--json", *home]).stdout)
-    assert lines_of("audit", result) == ["0 documents, 0 words.", "Nothing found that harms search."]
-    finding = {"severity": "high", "summary": "Three stubs.", "advice": "Write them."}
-    assert lines_of("audit", result | {"findings": [finding]})[1:] == ["[high] Three stubs. Write them."]
+def test_what_commands_print_is_told(tmp_path: Path, tiny_model: Path) -> None:
+    write_pages(tmp_path / "docs", {"dog.md": "# Dogs\n\nA puppy.", "cat.md": "# Cats\n\nA kitten sleeps in the sun."})
+    write_pages(
+        tmp_path,
+        {"queries.jsonl": '{"_id": "q", "text": "puppy"}\n', "qrels.tsv": "query-id\tcorpus-id\tscore\nq\tdog.md\t1\n"},
+    )
 
+    def printed(*command: str) -> Any:
+        done = tandem(environment(tmp_path / "home", tiny_model), *command, "--json")
+        return json.loads(done.stdout)
 
-def test_what_arms_reached_and_a_verdict_are_told() -> None:
-    arm = {"ndcg@10": 0.80195, "mrr@10": 0.5, "recall@10": 1.0, "queries": 7}
-    reached = "keyword: nDCG@10 0.8020, MRR@10 0.5000, recall@10 1.0000, 7 queries."
-    assert lines_of("evaluate", {"arms": {"keyword": arm}}) == [reached]
-    one = {"a": "keyword", "b": "hybrid", "verdict": "better", "reasons": ["By much."]}
-    compared = lines_of("compare", {"comparisons": [one], "arms": {"keyword": arm}})
-    assert compared == ["hybrid against keyword: better.", "By much.", reached]
+    assert lines_of("ingest", printed("ingest", str(tmp_path / "docs")))[0].startswith("2 documents in (2 new items")
+    printed("judgments", "import", "--queries", str(tmp_path / "queries.jsonl"), "--qrels", str(tmp_path / "qrels.tsv"))
+    [kept, *findings] = lines_of("audit", printed("audit"))
+    assert kept.startswith("2 documents, ")
+    assert findings
+    assert all(line.startswith("[") for line in findings)
+    assert lines_of("evaluate", printed("evaluate", "--arms", "keyword")) == [
+        "keyword: nDCG@10 1.0000, MRR@10 1.0000, recall@10 1.0000, 1 queries."
+    ]
+    compared = lines_of("compare", printed("compare", "keyword", "reference-bm25"))
+    assert compared[0] == "reference-bm25 against keyword: cannot tell yet."
+    assert len(compared) > 1
 
 
 def test_trainings_and_nights_tell_their_summaries() -> None:

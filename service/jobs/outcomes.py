@@ -67,10 +67,8 @@ def _arms(result: Told) -> Iterator[str]:
 
 
 def _compare(result: Told) -> Iterator[str]:
-    for one in result["comparisons"][:SHOWN]:
-        yield f"{one['b']} against {one['a']}: {one['verdict']}."
-        yield from one["reasons"][:SHOWN]
-    yield from _arms(result)
+    yield f"{result['b']} against {result['a']}: {result['verdict']}."
+    yield from result["reasons"][:SHOWN]
 
 
 def _train(result: Told) -> Iterator[str]:
