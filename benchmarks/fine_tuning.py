@@ -67,8 +67,8 @@ CORPORA = {
     corpus.name: corpus
     for corpus in (
         Corpus("claude-docs", "corpus.jsonl", qrels="test"),
-        Corpus("fastapi-docs"),
-        Corpus("rust-blog"),
+        Corpus("fastapi-docs", "docs"),
+        Corpus("rust-blog", "content"),
         Corpus("scifact-dev", "corpus.jsonl", qrels="test", pairs="train", options=("--sources", "human")),
     )
 }
