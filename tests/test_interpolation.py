@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from trainer.finetuning.dev_ranking import dev_values
+from trainer.finetuning.dev_ranking import chance_value, dev_values
 from trainer.finetuning.interpolation import chosen, gain_error, mixed
 from trainer.finetuning.pace import Pace, Work
 
@@ -78,3 +78,19 @@ def test_time_left_is_read_off_the_first_measurement_whatever_it_measures() -> N
     assert pace.seconds_left == pytest.approx(300 * 0.02 + 800 * 0.04)
     pace.done(Work.TRAINING, 200.0, 4.0)  # .9 * 200 + 200 tokens in .9 * 8 + 4 seconds
     assert pace.seconds_left == pytest.approx(300 * 0.02 + 600 * 11.2 / 380)
+
+
+def test_dev_queries_that_rank_as_chance_would_choose_nothing() -> None:
+    hits = [0.0] * 58 + [1.0, 0.5]
+    assert chosen({0.0: [0.0] * 60, 1.0: hits}) == 0.0  # 0.025, with an error of 0.018
+    assert chosen({0.0: [0.0] * 60, 1.0: [0.0] * 50 + [1.0] * 10}, chance=0.02) == 1.0
+    assert chosen({0.0: [0.0] * 60, 1.0: [0.0] * 50 + [1.0] * 10}, chance=0.1) == 0.0
+
+
+def test_what_chance_gives_is_the_mean_over_random_orders() -> None:
+    relevant, documents = [(0,), (3, 4, 15), (7, 8)], [*range(12), *range(12)]  # passages 3 and 15 are of one document
+    rng = np.random.default_rng(0)
+    passages, queries = (rng.normal(size=(2000, rows, 8)).astype(np.float32) for rows in (24, 3))
+    drawn = [dev_values(*vectors, relevant, documents) for vectors in zip(queries, passages, strict=True)]
+    assert chance_value(relevant, documents) == pytest.approx(float(np.mean(drawn)), abs=0.01)
+    assert chance_value([(0,)], [0, 1]) == pytest.approx((1 + 1 / math.log2(3)) / 2)

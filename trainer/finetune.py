@@ -93,6 +93,7 @@ def provenance(training_set: TrainingSet, plan: Plan, outcome: Outcome, place: W
         "dev": {f"{share:g}": mean for share, mean in outcome.means.items()},
         "dev_curve": [list(point) for point in outcome.curve],
         "dev_queries": len(training_set.dev),
+        "dev_is_chance": outcome.is_chance,
         "gain_error": gain_error(outcome.values[0.0], outcome.values[outcome.share]),
         "seconds": round(clock.seconds, 1),
         "pairs_per_s": round(clock.pairs / clock.training_s, 2) if clock.training_s else None,

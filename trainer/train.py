@@ -160,7 +160,7 @@ class _Training:
             base=self.plan.base,
             version=version,
             method=self.plan.settings.method.value,
-            choice=Choice(last.share, last.dev, last.curve, last.dev_queries),
+            choice=Choice(last.share, last.dev, last.curve, last.dev_queries, last.is_chance),
             pairs=ready.counts,
             curve=[_point(share, one) for share, one in zip((*self.plan.curve, 1.0), tuned, strict=True)],
             canary=canary,

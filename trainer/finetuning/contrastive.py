@@ -12,6 +12,7 @@ import torch
 from retrieval.errors import ModelError, UsageError
 from retrieval.model_source import SourceModel
 from trainer.finetuning.batches import BatchPlan, Schedule, clusters_of
+from trainer.finetuning.dev_ranking import chance_of
 from trainer.finetuning.interpolation import LAMBDAS, mixed
 from trainer.finetuning.memory import is_out_of_memory, mini_batch_for
 from trainer.finetuning.outcome import Outcome
@@ -52,6 +53,7 @@ def tune_weights(source: SourceModel, training_set: TrainingSet, place: Workplac
     return Outcome(
         values=dict(sorted(values.items())),
         curve=curve,
+        chance=chance_of(training_set),
         stopped_early=curve[-1][0] < len(schedule.steps),
         device=device_name(device),
         write=partial(write_mixture, model, tuned),

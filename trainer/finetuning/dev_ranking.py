@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from retrieval.types import FloatArray, Qrels, Run
 from trainer.findings import MEASURE
 from trainer.measures import measured
+from trainer.training_set import TrainingSet
 
 DEPTH = 10
 """How far down nDCG@10 looks."""
@@ -27,6 +28,25 @@ def dev_values(
     run: Run = {str(query): _ranked(row) for query, row in enumerate(scores)}
     found = measured(qrels, run).values[MEASURE]
     return [found[query] for query in qrels]
+
+
+def chance_value(relevant: Sequence[Sequence[int]], documents: Sequence[int]) -> float:
+    """Return the mean nDCG@10 to be expected of the same queries where their documents come in any order.
+
+    >>> round(chance_value([[0]], range(10)), 4)  # the mean of 1 / log2(rank + 1) over ranks 1 to 10
+    0.4544
+    """
+    discounts = 1 / np.log2(np.arange(DEPTH) + 2)
+    size = len(set(documents))
+    answers = np.array([len({documents[place] for place in places}) for places in relevant])
+    ideal = np.cumsum(discounts)[np.minimum(answers, DEPTH) - 1]
+    return float(np.mean(answers / size * discounts[:size].sum() / ideal))
+
+
+def chance_of(training_set: TrainingSet) -> float:
+    """Return the mean nDCG@10 to be expected of the dev queries of a training set by chance."""
+    documents = training_set.documents or range(len(training_set.passages))
+    return chance_value([query.relevant for query in training_set.dev], documents)
 
 
 def _by_document(scores: FloatArray, numbers: NDArray[np.int64]) -> FloatArray:

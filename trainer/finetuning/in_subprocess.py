@@ -57,6 +57,11 @@ class Finetuned:
         return self.share == 0
 
     @property
+    def is_chance(self) -> bool:
+        """Whether dev queries were ranked no better than by chance: their answers are wrong, or nothing was learned."""
+        return bool(self.provenance.get("dev_is_chance"))
+
+    @property
     def gain(self) -> float:
         """Mean nDCG@10 of the dev queries above the base's."""
         return self.dev[f"{self.share:g}"] - self.dev["0"]

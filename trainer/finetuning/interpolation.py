@@ -32,18 +32,27 @@ def mixed(base: Mapping[str, _Array], tuned: Mapping[str, _Array], share: float)
     return {name: (1 - share) * base[name] + share * tuned[name] for name in base}
 
 
-def chosen(values: Mapping[float, Sequence[float]]) -> float:
+def chosen(values: Mapping[float, Sequence[float]], *, chance: float = 0.0) -> float:
     """Return the lambda whose dev queries, as values in the same order, rank best; the smallest of those that tie.
 
     It is 0 only where dev speaks against every other: where the best of these falls short of the base by no less than
     the standard error of that difference, or changes nothing. A few dozen queries cannot tell a small gain from none,
     and what they let pass has still to be better by the judged queries, which are more.
     """
-    means = {share: fmean(found) for share, found in values.items()}
-    best = max(mean for share, mean in means.items() if share)
-    share = min(share for share, mean in means.items() if share and mean >= best - TIE)
-    lost = means[0.0] - means[share]
-    return 0.0 if lost >= gain_error(values[0.0], values[share]) else share
+    base, share = values[0.0], _best(values)
+    is_lost = fmean(base) - fmean(values[share]) >= gain_error(base, values[share])
+    return 0.0 if is_lost or is_chance(values, chance) else share
+
+
+def is_chance(values: Mapping[float, Sequence[float]], chance: float) -> bool:
+    """Tell whether the best lambda above 0 ranks less than two standard errors above the mean that chance gives."""
+    best = values[_best(values)]
+    return fmean(best) - chance < 2 * gain_error([chance] * len(best), best)
+
+
+def _best(values: Mapping[float, Sequence[float]]) -> float:
+    means = {share: fmean(found) for share, found in values.items() if share}
+    return min(share for share, mean in means.items() if mean >= max(means.values()) - TIE)
 
 
 def gain_error(base: Sequence[float], tuned: Sequence[float]) -> float:

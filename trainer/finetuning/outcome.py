@@ -7,18 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.types import JsonValue
-from trainer.finetuning.interpolation import chosen
+from trainer.finetuning.interpolation import chosen, is_chance
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What training gave. `values` are nDCG@10 of the dev queries by lambda, `curve` their means by step.
 
+    `chance` is what these queries would have by chance.
+
     `write` puts the model with a lambda into a folder; `details` go into the provenance.
     """
 
     values: Mapping[float, Sequence[float]]
     curve: Sequence[tuple[int, float]]
+    chance: float
     stopped_early: bool
     device: str
     write: Callable[[Path, float], None]
@@ -32,4 +35,9 @@ class Outcome:
     @property
     def share(self) -> float:
         """The lambda that dev chooses."""
-        return chosen(self.values)
+        return chosen(self.values, chance=self.chance)
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether dev queries are ranked no better than by chance, so that they choose nothing."""
+        return is_chance(self.values, self.chance)

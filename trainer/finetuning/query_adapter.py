@@ -18,7 +18,7 @@ from retrieval.errors import UsageError
 from retrieval.query_map import QUERY_MAP, TENSOR
 from retrieval.types import FloatArray
 from trainer.finetuning.batches import BatchPlan, clusters_of
-from trainer.finetuning.dev_ranking import dev_values
+from trainer.finetuning.dev_ranking import chance_of, dev_values
 from trainer.finetuning.false_negatives import MASKED, Candidates
 from trainer.finetuning.interpolation import LAMBDAS, mixed
 from trainer.finetuning.outcome import Outcome
@@ -76,6 +76,7 @@ def tune_map(training_set: TrainingSet, place: Workplace, reporter: Reporter) ->
     return Outcome(
         values=values,
         curve=[(0, float(np.mean(base))), *((step + 1, means[strength]) for step, strength in enumerate(STRENGTHS))],
+        chance=chance_of(training_set),
         stopped_early=False,
         device="cpu",
         write=partial(write_map, identity, tuned),

@@ -15,6 +15,8 @@ MANY_DROPPED = 0.5
 def headline(found: TrainingReport) -> str:
     """Answer in one line whether fine-tuning was worth it."""
     main = found.comparison
+    if main is None and found.choice.is_chance:
+        return "Not worth it: the pairs look wrong, for nothing finds their answers"
     if main is None:
         return "Not worth it: nothing that was tuned ranked better than the model there is"
     if main.verdict is Verdict.BETTER and found.canary is None:
@@ -36,6 +38,12 @@ def _on_mined(found: TrainingReport) -> str:
 def was_it_worth_it(found: TrainingReport) -> Iterator[str]:
     """Say what fine-tuning brought over plain hybrid search, and over the embedding alone."""
     main = found.comparison
+    if main is None and found.choice.is_chance:
+        yield (
+            f"Neither {found.base} nor what was tuned ranked {queries(found.choice.queries)} held out for choosing "
+            f"better than chance would: {found.base} is kept, and nothing else was measured."
+        )
+        return
     if main is None:
         yield (
             f"No share of the tuned model ranked {queries(found.choice.queries)} held out for choosing better than the "
@@ -123,6 +131,8 @@ def what_next(found: TrainingReport) -> Iterator[str]:
         )
     if main is None:
         yield f"Leave it: keep {found.base}."
+        if found.choice.is_chance:
+            yield "Read some pairs (`tandem pairs stats --samples 20`): are these the answers to these queries?"
     elif main.verdict is not Verdict.BETTER:
         yield from next_steps(found.report)
     if said := outlook(found.curve):

@@ -23,6 +23,8 @@ class Choice:
     by_weight: Mapping[str, float]
     steps: Sequence[tuple[int, float]]
     queries: int
+    is_chance: bool = False
+    """Whether no weight ranked these queries better than chance would."""
 
 
 @dataclass(frozen=True, slots=True)
