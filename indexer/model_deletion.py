@@ -11,6 +11,7 @@ from functools import partial
 from indexer.candidate_vectors import apply_if_free
 from indexer.candidates import candidates_of, with_candidates
 from indexer.carrying import CatalogLedger
+from indexer.permission import arm
 from indexer.promotion import unannounced
 from indexer.promotion_history import previous_model, promotions_of
 from retrieval.catalog import Collection
@@ -44,6 +45,7 @@ def delete_model(home: Home, version: str, *, force: bool = False) -> Deleted:
     carrying = [one for one in collections if _carries(home, one, version, record.passage_fingerprint)]
     for collection in carrying:
         home.catalog.collections.update_settings(collection, partial(_withdrawn, version))
+    home.catalog.verdicts.void(arm(version))
     embeddings = home.catalog.models.delete(version)
     waiting = [collection.name for collection in carrying if not apply_if_free(home, collection)]
     with suppress(NotFound):  # its folder was gone before

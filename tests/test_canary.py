@@ -52,7 +52,7 @@ def test_a_loss_beyond_the_minimum_effect_is_a_veto() -> None:
 
 
 def test_a_named_judgment_set_of_another_collection_is_asked_with_its_documents_embedded(
-    tmp_path: Path, tiny_model: Path
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = Workbench.open(tmp_path / "home", tiny_model)
     bench.put(*(page(f"{noun}.md", f"The {noun} is here.") for noun in ("car", "dog", "bread", "moon", "river")))
@@ -69,6 +69,12 @@ def test_a_named_judgment_set_of_another_collection_is_asked_with_its_documents_
     assert found is not None
     assert (found.name, found.contrast.queries) == ("default/general", 2)
     assert ask_canary(bench.home, elsewhere, NONE, ("tiny", "other"), minimum_effect=0.01) is None
+    monkeypatch.setattr("trainer.training.canary_sets.unseen", lambda judged, *_: judged.only({"q2"}))
+    left = ask_canary(bench.home, bench.collection, "general", ("tiny", "other"), minimum_effect=0.01)
+    assert left is not None
+    assert left.contrast.queries == 1
+    monkeypatch.setattr("trainer.training.canary_sets.unseen", lambda judged, *_: judged.only(set()))
+    assert ask_canary(bench.home, bench.collection, "general", ("tiny", "other"), minimum_effect=0.01) is None
     with pytest.raises(NotFound, match="general"):
         ask_canary(bench.home, elsewhere, "general", ("tiny", "other"), minimum_effect=0.01)
     bench.close()

@@ -55,6 +55,28 @@ def test_a_brought_pair_wants_a_document_by_whichever_passage_and_a_mined_one_th
     assert len(set(mined.documents)) == len(mined.documents) == len(TOPICS) + 1
 
 
+def test_no_passage_of_a_document_gives_a_query_of_it_away(bench: Workbench) -> None:
+    long = [
+        f"All there is to say of tea, part {part}. " + "It takes patience and a steady hand. " * 40 for part in "ab"
+    ]
+    bench.put(page("tea.md", *long, title="On tea"))
+    title = replace(asked("tea", "On tea", "On tea"), source="mined:title")
+    found = made(bench, title, replace(title, query="patience", position=1, strings=(), source="mined:heading"))
+    own = [text for text, number in zip(found.passages, found.documents, strict=True) if number == 0]
+    assert len(own) == 2
+    assert not any("On tea" in text for text in own)
+
+
+def test_clicks_want_a_document_and_long_documents_do_not_crowd_the_others_out(bench: Workbench) -> None:
+    parts = [" ".join(f"Of tea, part {part}, sentence {n}." for n in range(60)) for part in range(20)]
+    bench.put(page("tea.md", *parts, title="On tea"))
+    clicked = made(bench, replace(asked("tea", "a hot drink"), source="mined:clicks"))
+    assert len(clicked.queries[0].relevant) > 10
+    few = made(bench, asked("tea", "a hot drink"), most=10)
+    assert len(few.queries[0].relevant) in {5, 6}  # half, and the one that is named
+    assert len(few.passages) == 10
+
+
 def test_a_query_with_several_answers_has_them_all(bench: Workbench) -> None:
     found = made(bench, asked("bread", "something to eat"), asked("coffee", "something to eat"))
     (query,) = found.queries

@@ -203,8 +203,11 @@ def test_a_training_that_fails_is_told_and_the_next_night_begins_anew(
     trainings.raises, trainings.gives_up = UsageError("too few pairs"), True
     few = night(tandem)
     assert (few.code, few.json["training"]["why"]) == (1, "too few pairs")
+    trainings.raises, trainings.gives_up = OSError("a broken disk"), False
+    with pytest.raises(OSError, match="a broken disk"):
+        night(tandem)
     assert done(night(tandem))["training"]["state"] == "trained"
-    assert trainings.done == [1]  # the others are forgotten
+    assert len(trainings.done) == 1  # the others are forgotten
 
 
 @pytest.mark.parametrize("stopped", [TrainingInterrupted("stopped"), Killed()], ids=["told to stop", "killed"])

@@ -80,6 +80,12 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
             assert gradient[row, column] == pytest.approx((up - down) / (2 * step), abs=2e-3)
 
 
+def test_every_pair_is_trained_on_however_few_batches_there_are(training_set: TrainingSet) -> None:
+    one = replace(training_set, pairs=[replace(pair, group="the same") for pair in training_set.pairs])
+    assert sum(len(batch.queries) for batch in batches_of(one)) == len(one.pairs)
+    assert len(batches_of(training_set)) == training_set.settings.epochs
+
+
 def test_a_strong_pull_keeps_the_map_at_the_identity(training_set: TrainingSet) -> None:
     batches = batches_of(training_set)
     identity = np.eye(32)

@@ -26,11 +26,13 @@ from trainer.compare import Declared, compare
 from trainer.evaluation_set import EvaluationSet
 from trainer.finetuning import Estimate, Finetuned, TrainingInterrupted
 from trainer.report.training_story import how_sure
-from trainer.trained_on import unseen
+from trainer.trained_on import digests, taught, unseen
 from trainer.training.findings import KEEP_THE_BASE, TrainingReport
+from trainer.training.keeping import known_canary
 from trainer.training.plan import Plan
 from trainer.training.preparation import Preparation
 from trainer.training.run import TrainingRun
+from trainer.training.telling import Telling
 from trainer.training_set import Method, TrainingSet, TrainingSettings
 
 SETTINGS = TrainingSettings(method=Method.ADAPTER)
@@ -57,6 +59,14 @@ def begun(bench: Workbench, plan: Plan = PLAN) -> TrainingRun:
 
 def trained(bench: Workbench, run: TrainingRun) -> TrainingReport:
     return training.train(bench.home, bench.home.catalog.collections.get("default"), run)
+
+
+def killed(*_: object) -> None:
+    raise Killed
+
+
+def judged_by(bench: Workbench) -> EvaluationSet:
+    return EvaluationSet.of(bench.home.catalog.judgments.get(bench.collection, "default"), "default")
 
 
 def versions(bench: Workbench) -> list[str]:
@@ -107,6 +117,66 @@ def test_queries_that_want_what_a_model_was_trained_on_do_not_judge_it(bench: Wo
         compare(bench.home, bench.collection, judged.only({query.id for query in taught}), declared)
 
 
+def test_what_a_base_was_taught_is_known_of_the_model_tuned_from_it_when_the_base_is_gone(
+    bench: Workbench, tuner: Tuner
+) -> None:
+    found = trained(bench, begun(bench))
+    catalog = bench.home.catalog
+    first = taught(catalog, found.version)
+    assert len(first) > 8
+    assert digests([], first) == "".join(sorted(first))
+    assert digests(["more"], first) == "".join(sorted({digests(["more"]), *first}))
+    about = Preparation(bench.home, bench.collection, judged_by(bench), replace(PLAN, start=found.version), Telling())
+    written = about.assembled(about.split()).split["trained_on"]
+    assert all(digest in str(written) for digest in first)
+
+
+def test_queries_that_want_what_the_base_was_taught_are_left_out_before_anything_is_split(
+    bench: Workbench, tuner: Tuner
+) -> None:
+    found = trained(bench, begun(bench))
+    catalog = bench.home.catalog
+    known = [JudgedQuery(f"t-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[40:]]
+    catalog.judgments.put(bench.collection, "taught", known)
+    plan = replace(PLAN, base=found.version, start=found.version, judgments="taught")
+    with pytest.raises(UsageError, match="All 60 judged queries want documents that a model was trained on"):
+        trained(bench, begun(bench, plan))
+    assert tuner.asked == [0.25, 0.5, 1.0]  # nothing was tuned for it
+
+
+def test_a_training_does_not_go_on_where_its_judgments_became_others(
+    bench: Workbench, tuner: Tuner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(bench)
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Training, "_tuned", killed)
+        with pytest.raises(Killed):
+            trained(bench, run)
+    queries = bench.home.catalog.judgments.get(bench.collection, "default")
+    bench.home.catalog.judgments.put(
+        bench.collection, "default", [replace(queries[0], grades={"dog-none": 1}), *queries[1:]]
+    )
+    with pytest.raises(UsageError, match="judgments 'default' changed since this training began"):
+        trained(bench, run)
+    assert not run.path.exists()
+
+
+def test_what_was_said_of_a_deleted_model_says_nothing_of_another_by_its_name(bench: Workbench, tuner: Tuner) -> None:
+    found = trained(bench, begun(bench))
+    catalog = bench.home.catalog
+    delete_model(bench.home, found.version)
+    (verdict,) = catalog.verdicts.about(bench.collection, f"hybrid@{found.version}")
+    assert (verdict.key, verdict.verdict, "canary" in verdict.evidence) == ("", "better", False)
+    assert known_canary(catalog, bench.collection, verdict.a, verdict.b) is None
+
+
+def test_a_document_that_chooses_may_go_while_a_training_is_prepared(bench: Workbench, tuner: Tuner) -> None:
+    about = Preparation(bench.home, bench.collection, judged_by(bench), PLAN, Telling())
+    found = about.split()
+    gone = replace(found, dev=[*found.dev, replace(found.dev[0], query="what is gone?", position=9)])
+    assert about.assembled(gone).dev == about.assembled(found).dev
+
+
 def test_a_document_that_changed_after_its_pair_was_brought_is_placed_anew(bench: Workbench, tuner: Tuner) -> None:
     stale = [replace(pair, position=7) for pair in bench.home.catalog.pairs.list(bench.collection)]
     bench.home.catalog.pairs.add(bench.collection, stale)
@@ -126,10 +196,6 @@ def test_a_version_that_was_deleted_before_the_training_went_on_is_added_again(
     bench: Workbench, tuner: Tuner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begun(bench)
-
-    def killed(*_: object) -> None:
-        raise Killed
-
     with monkeypatch.context() as patch:
         patch.setattr(training._Training, "_compared", killed)
         with pytest.raises(Killed):

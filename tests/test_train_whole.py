@@ -184,8 +184,11 @@ def test_the_real_model_is_left_alone_by_pairs_with_wrong_passages(
     shuffled = [{"query": pair.query, "document": other} for pair, other in zip(mined, wrong, strict=True)]
     lines = write_lines(tmp_path / "shuffled.jsonl", shuffled)
     done(cli("pairs", "import", "--jsonl", str(lines), "--source", "shuffled"))
-    more = ("--max-pairs", "64", "--epochs", "2", "--budget", "0", "--no-curve", "--promote")
+    more = ("--max-pairs", "48", "--epochs", "1", "--budget", "0", "--no-curve", "--promote")
     found = done(cli("train", "--sources", "shuffled", *more, "--json")).json
     assert (found["lambda"], found["verdict"], found["version"]) == (0.0, "keep the base", None)
-    assert found["summary"]["headline"] == "Not worth it: the pairs look wrong, for nothing finds their answers"
+    assert (
+        found["summary"]["headline"]
+        == "Not worth it: the pairs look wrong, for chance would find their answers as well"
+    )
     assert [info["version"] for info in done(cli("models", "list", "--json")).json["models"]] == ["all-MiniLM-L6-v2"]

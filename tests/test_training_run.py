@@ -6,6 +6,7 @@ import pytest
 
 from retrieval.errors import ModelError, UsageError
 from retrieval.settings import Settings
+from trainer.nightly.retraining import Begun
 from trainer.training import run as training_run
 from trainer.training.run import TrainingRun, alone
 
@@ -72,6 +73,15 @@ def test_a_state_that_cannot_be_read_says_so(settings: Settings) -> None:
     (run.path / "run.json").write_text("{")
     with pytest.raises(ModelError, match=r"run\.json cannot be read"):
         _ = run.plan
+
+
+def test_a_training_that_cannot_be_read_does_not_stand_in_the_way_of_the_next(settings: Settings) -> None:
+    (TrainingRun.begin(settings, "posts", {}).path / "run.json").write_text("{")
+    with pytest.raises(ModelError, match="begin again"):
+        _ = TrainingRun.unfinished(settings, "posts").plan
+    assert Begun.of(settings, "posts") is None
+    assert TrainingRun.begin(settings, "posts", {"seed": 1}).plan == {"seed": 1}
+    assert len(TrainingRun.all(settings, "posts")) == 1
 
 
 def test_two_trainings_of_one_collection_do_not_run_at_once(settings: Settings) -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from retrieval.analysis import ANALYZER_VERSION
 from retrieval.catalog import Collection
-from retrieval.errors import UsageError
 from retrieval.home import Home
 from trainer.arms import Arm
 from trainer.changed import ChangedQueries
@@ -19,7 +18,7 @@ from trainer.findings import MEASURE, MINIMUM_EFFECT, ArmSummary, Comparison, Co
 from trainer.runs import Runner
 from trainer.significance import Rules, contrast, is_chance, mean_interval, verdict, with_holm
 from trainer.slices import slice_results, slices_of
-from trainer.trained_on import unseen
+from trainer.trained_on import that_may_judge
 from trainer.wording import evidence, losses, outlook
 
 Pair = tuple[Arm, Arm]
@@ -118,14 +117,9 @@ def compare(
 
 def _unseen(home: Home, judged: EvaluationSet, declared: Declared) -> tuple[EvaluationSet, Declared]:
     """Leave out the queries that want what an arm's model was trained on; the set is then called by another name."""
-    kept = unseen(judged, home.catalog, [arm.version for arm in declared.arms if arm.version])
+    kept = that_may_judge(judged, home.catalog, [arm.version for arm in declared.arms if arm.version])
     if len(kept.queries) == len(judged.queries):
         return judged, declared
-    if not kept.queries:
-        raise UsageError(
-            f"All {len(judged.queries)} judged queries want documents that a model was trained on, and so cannot judge "
-            "it. Judge others: `tandem judgments import`."
-        )
     return kept, replace(declared, name=held_out(declared.name))
 
 

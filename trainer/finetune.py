@@ -151,7 +151,8 @@ def estimate(task: Task) -> JsonValue:
     if training_set.settings.method is Method.ADAPTER:
         from trainer.finetuning.query_adapter import estimated_seconds
 
-        return {"seconds": estimated_seconds(training_set), "steps": 0, "pairs": len(training_set.pairs)}
+        seconds = estimated_seconds(training_set)
+        return {"seconds": seconds, "training_s": seconds, "steps": 0, "pairs": len(training_set.pairs)}
     try:
         from trainer.finetuning.dry_run import dry_run
     except ImportError as error:

@@ -178,6 +178,8 @@ class _Training:
 
     def _tried(self, report: Report, version: str) -> int:
         known = self.home.catalog.verdicts.judged(self.collection, report.judgments)
+        if not version:
+            return len(known)
         return len(known | {str(Arm(Mode.HYBRID.value, version))})
 
     @contextmanager

@@ -3,7 +3,7 @@
 The digests travel with a training set and with the model that it gives, so that this is known wherever it was trained.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from hashlib import blake2b
 
 from retrieval.catalog import Catalog, ModelRecord
@@ -17,9 +17,12 @@ _MOST = 20_000
 """Documents whose digests a provenance has room for."""
 
 
-def digests(documents: Iterable[str]) -> str:
-    """Return the digests of documents' ids, sorted, as one string; UsageError for more than a model can carry."""
-    found = sorted({_digest(document) for document in documents})
+def digests(documents: Iterable[str], before: Set[str] = frozenset()) -> str:
+    """Return the digests of documents' ids, and those that the base carries, sorted, as one string.
+
+    Raises UsageError for more than a model can carry.
+    """
+    found = sorted({_digest(document) for document in documents} | before)
     if len(found) > _MOST:
         raise UsageError(
             f"The pairs teach a model to find {len(found)} documents, and it can only remember {_MOST} that may not "
@@ -30,17 +33,28 @@ def digests(documents: Iterable[str]) -> str:
 
 def unseen(judged: EvaluationSet, catalog: Catalog, versions: Iterable[str]) -> EvaluationSet:
     """Return the judged queries that want no document which any of these versions was taught to find."""
-    seen = set().union(*(_trained_on(catalog, version) for version in versions))
+    seen = set().union(*(taught(catalog, version) for version in versions))
     if not seen:
         return judged
     return judged.only({query for query, grades in judged.qrels.items() if seen.isdisjoint(_wanted(grades))})
+
+
+def that_may_judge(judged: EvaluationSet, catalog: Catalog, versions: Sequence[str]) -> EvaluationSet:
+    """Return the judged queries that want nothing which these versions were taught; UsageError where there is none."""
+    kept = unseen(judged, catalog, versions)
+    if judged.queries and not kept.queries:
+        raise UsageError(
+            f"All {len(judged.queries)} judged queries want documents that a model was trained on, and so cannot judge "
+            "it. Judge others: `tandem judgments import`."
+        )
+    return kept
 
 
 def _wanted(grades: Mapping[str, int]) -> set[str]:
     return {_digest(document) for document, grade in grades.items() if grade > 0}
 
 
-def _trained_on(catalog: Catalog, version: str) -> set[str]:
+def taught(catalog: Catalog, version: str) -> set[str]:
     """Return the digests of a version and of those that it was tuned from, one after the other."""
     records = catalog.models.list()
     known = {record.fingerprint: record for record in records}

@@ -71,7 +71,7 @@ class TrainingSettings:
     seed: int = 0
     matryoshka: tuple[int, ...] = ()
     evaluations: int = 4
-    patience: int = 3
+    patience: int = 2
     scale: float = 20.0
     margin: float = 0.95
 

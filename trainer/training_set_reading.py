@@ -142,6 +142,8 @@ def _documents(file: Path, numbers: Sequence[int | None]) -> tuple[int, ...]:
     known = [number for number in numbers if number is not None]
     if known and len(known) < len(numbers):
         raise UsageError(f"{file} says of some passages which document they are from, and of others not. {_AGAIN}")
+    if any(number >= len(known) for number in known):
+        raise UsageError(f"{file} numbers documents beyond its {len(known)} passages. {_AGAIN}")
     return tuple(known)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, delete, insert, select, update
 
 from retrieval.catalog import schema
 from retrieval.catalog.collections import Collection
@@ -49,6 +49,19 @@ class Verdicts:
         with self._database.write() as connection:
             connection.execute(delete(table).where(*(table.c[name] == value for name, value in same.items())))
             connection.execute(insert(table).values(row))
+
+    def void(self, b: str) -> None:
+        """Let what was said of an arm, in any collection, allow nothing any more: its model is gone.
+
+        That it was said stays known; a model that gets the same name is another one.
+        """
+        table = schema.verdicts
+        with self._database.write() as connection:
+            found = list(connection.execute(select(table).where(table.c.b == b)).mappings())
+            for row in found:
+                evidence = {name: value for name, value in row["evidence"].items() if name != "canary"}
+                same = (table.c[name] == row[name] for name in ("collection_id", "a", "b", "judgments"))
+                connection.execute(update(table).where(*same).values(key="", evidence=evidence))
 
     def judged(self, collection: Collection, judgments: str) -> set[str]:
         """Return the arms that something was said of by a judgment set."""

@@ -7,7 +7,7 @@ import typer
 
 from indexer.progress import duration
 from retrieval.console import HomeOption, JsonOption, print_json, print_line
-from retrieval.errors import NotFound
+from retrieval.errors import ModelError, NotFound, TandemError
 from retrieval.model_finding import find_source, hub_id
 from retrieval.models import ModelStore
 from retrieval.settings import Settings
@@ -51,4 +51,7 @@ def _base(settings: Settings, name: str) -> Path:
     try:
         return ModelStore(settings).source(name)
     except NotFound:
-        return find_source(hub_id(name)).path
+        try:
+            return find_source(hub_id(name)).path
+        except TandemError as error:
+            raise ModelError(f"{error} Or name the folder of the base: --base FOLDER.") from None

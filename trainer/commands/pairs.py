@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval.catalog.pairs import Pair
+from retrieval.catalog.pairs import MINED, Pair
 from retrieval.console import (
     DEFAULT,
     CollectionOption,
@@ -171,6 +171,10 @@ def delete(
         print_json({"deleted": deleted})
     else:
         print_line(f"Removed {deleted} pairs.")
+        if source is None or source.startswith(MINED):
+            print_line(
+                "The next mining brings mined ones back, and `tandem train` mines; its --sources leaves some out."
+            )
 
 
 @contextmanager

@@ -45,8 +45,8 @@ def chosen(values: Mapping[float, Sequence[float]], *, chance: float = 0.0) -> f
 
 
 def is_chance(values: Mapping[float, Sequence[float]], chance: float) -> bool:
-    """Tell whether the best lambda above 0 ranks less than two standard errors above the mean that chance gives."""
-    best = values[_best(values)]
+    """Tell whether even the best lambda, 0 among them, ranks less than two standard errors above what chance gives."""
+    best = max(values.values(), key=fmean)
     return fmean(best) - chance < 2 * gain_error([chance] * len(best), best)
 
 

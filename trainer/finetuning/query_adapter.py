@@ -6,6 +6,7 @@ the pull, the nearer it stays.
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -95,7 +96,9 @@ def batches_of(training_set: TrainingSet) -> list[Batch]:
         batch_size=max(LEAST_BATCH, settings.batch_size),
         seed=settings.seed,
     )
-    chosen = [np.array(batch) for number in range(settings.epochs) for batch in plan.epoch(number)]
+    largest = max(Counter(plan.clusters).values())
+    epochs = max(settings.epochs, -(-largest // plan.batches))  # an epoch has one pair of a cluster in each batch
+    chosen = [np.array(batch) for number in range(epochs) for batch in plan.epoch(number)]
     total = sum(weights[rows].sum() for rows in chosen)
     documents = np.concatenate([vectors.passages[:, None], vectors.negatives], axis=1)
     return [
@@ -156,8 +159,8 @@ def _wanted(targets: FloatArray) -> FloatArray:
 
 def estimated_seconds(training_set: TrainingSet) -> float:
     """Return the most that finding the map takes, by the time of one look at all pairs."""
-    began = time.monotonic()
     batches = batches_of(training_set)
+    began = time.monotonic()
     identity = np.eye(batches[0].queries.shape[1])
     for batch in batches:
         batch_loss(batch, identity, scale=training_set.settings.scale)

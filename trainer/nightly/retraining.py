@@ -55,7 +55,7 @@ class Begun:
     def of(cls, settings: Settings, collection: str) -> "Begun | None":
         """Return the newest training of a collection, if it is such a one."""
         newest = TrainingRun.all(settings, collection)[-1:]
-        mark = newest[0].decided(MARK) if newest else None
+        mark = newest[0].decided(MARK) if newest and newest[0].is_readable else None
         return cls(newest[0], mark) if isinstance(mark, dict) and not mark.get("told") else None
 
     def told(self) -> None:
@@ -90,6 +90,10 @@ def retrain(
         if begun:
             begun.told()  # so that the next night begins anew, and does not fail again where this one did
         return Retraining(State.FAILED, " ".join(str(error).split()))
+    except Exception:
+        if begun:
+            begun.told()
+        raise
     return Retraining(State.TRAINED, found=body, refused=str(refused or ""))
 
 

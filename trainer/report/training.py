@@ -50,6 +50,7 @@ def training_json(found: TrainingReport) -> dict[str, JsonValue]:
                 "queries": found.choice.queries,
                 "by_lambda": found.choice.by_weight,
                 "steps": [list(step) for step in found.choice.steps],
+                "is_chance": found.choice.is_chance,
             },
             "pairs": asdict(found.pairs),
             "curve": [_point(point) for point in found.curve],

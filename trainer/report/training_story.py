@@ -16,7 +16,7 @@ def headline(found: TrainingReport) -> str:
     """Answer in one line whether fine-tuning was worth it."""
     main = found.comparison
     if main is None and found.choice.is_chance:
-        return "Not worth it: the pairs look wrong, for nothing finds their answers"
+        return "Not worth it: the pairs look wrong, for chance would find their answers as well"
     if main is None:
         return "Not worth it: nothing that was tuned ranked better than the model there is"
     if main.verdict is Verdict.BETTER and found.canary is None:
@@ -41,7 +41,7 @@ def was_it_worth_it(found: TrainingReport) -> Iterator[str]:
     if main is None and found.choice.is_chance:
         yield (
             f"Neither {found.base} nor what was tuned ranked {queries(found.choice.queries)} held out for choosing "
-            f"better than chance would: {found.base} is kept, and nothing else was measured."
+            f"clearly better than chance would: {found.base} is kept, and nothing else was measured."
         )
         return
     if main is None:
@@ -93,7 +93,7 @@ def how_sure(found: TrainingReport) -> Iterator[str]:
         "No document that a judging query wants was given as an answer in training. Held out to choose by: "
         f"{found.pairs.held_out}."
     )
-    if found.tried > 1:
+    if main is not None and found.tried > 1:
         yield (
             f"{found.tried} tuned models were compared on these judgments so far, this one included: the more are "
             "tried, the likelier it is that chance makes one look better."

@@ -13,6 +13,7 @@ from trainer.clusters import clusters_of
 from trainer.evaluate import evaluate
 from trainer.evaluation_set import EvaluationSet
 from trainer.findings import MINIMUM_EFFECT
+from trainer.trained_on import unseen
 from trainer.training.canary import Canary, judged_canary, standard_library_canary
 
 NONE = "none"
@@ -33,7 +34,8 @@ def ask_canary(
 ) -> Canary | None:
     """Ask both versions, before and after, the queries of a canary; None for the one that asks nothing.
 
-    `name` is "" for Python's documentation, else NAME or COLLECTION/NAME of a judgment set. Raises NotFound.
+    `name` is "" for Python's documentation, else NAME or COLLECTION/NAME of a judgment set. Queries of the collection
+    itself that want what a version was taught are not asked; None where these are all. Raises NotFound.
     """
     if name == NONE:
         return None
@@ -41,6 +43,10 @@ def ask_canary(
         before, after = (_encoder(home, collection, version) for version in versions)
         return standard_library_canary(home.catalog, before, after, minimum_effect=minimum_effect)
     where, judged = canary_set(home, collection, name)
+    if where.id == collection.id:
+        judged = unseen(judged, home.catalog, versions)
+    if not judged.queries:
+        return None
     for version in versions:
         embed(home, where, version, on_embedded)
     arms = [Arm(Mode.EMBEDDING.value, version) for version in versions]

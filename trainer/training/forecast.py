@@ -13,7 +13,7 @@ from trainer.evaluation_set import EvaluationSet
 from trainer.finetuning import estimate_in_subprocess
 from trainer.training.pair_audit import concerns
 from trainer.training.plan import Plan
-from trainer.training.preparation import Preparation
+from trainer.training.preparation import Preparation, share_allowed
 from trainer.training.telling import Telling
 from trainer.training_set import Method
 
@@ -42,7 +42,7 @@ def forecast(home: Home, collection: Collection, judged: EvaluationSet, plan: Pl
         folder = Path(scratch) / "set"
         training_set.write(folder)
         takes = estimate_in_subprocess(folder, home.models.source(plan.start))
-    share = plan.share_within_budget(takes)
+    share = share_allowed(plan, takes, len(training_set.pairs))
     alone_s = replace(plan, curve=()).seconds(takes, share)
     seconds = {"fine-tuning": alone_s, "learning curve": plan.seconds(takes, share) - alone_s}
     if plan.settings.method is not Method.ADAPTER:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from retrieval.errors import UsageError
 from retrieval.home import Home
 from retrieval.types import FloatArray, JsonValue
 from trainer.evaluation_set import EvaluationSet
-from trainer.finetuning import estimate_in_subprocess
+from trainer.finetuning import Estimate, estimate_in_subprocess
 from trainer.hard_negatives import Drawing
 from trainer.hard_negatives import prepared as with_negatives
 from trainer.mining import SETTING, keep, mine_pairs
@@ -23,7 +24,7 @@ from trainer.pairs.brought import placed
 from trainer.pairs.files import Brought
 from trainer.pairs.legs import Legs
 from trainer.splits import Groups, Split, split
-from trainer.trained_on import TRAINED_ON, digests
+from trainer.trained_on import TRAINED_ON, digests, taught, that_may_judge
 from trainer.training.dev_set import dev_set, passages_for
 from trainer.training.findings import PairCounts
 from trainer.training.pair_audit import concerns
@@ -55,6 +56,11 @@ class Preparation:
     telling: Telling
 
     @cached_property
+    def _judging(self) -> EvaluationSet:
+        """The judged queries that want nothing which the base was taught."""
+        return that_may_judge(self.judged, self.home.catalog, [self.plan.base, self.plan.start])
+
+    @cached_property
     def _groups(self) -> Groups:
         return Groups.read(self.home.catalog.documents.all(self.collection), seed=self.plan.settings.seed)
 
@@ -66,7 +72,15 @@ class Preparation:
         if not run.training_set.exists():
             found = self.split()
             training_set = self.assembled(found)
-            run.decide("split", {**found.record(), "test": list(found.test.queries), "concerns": [*concerns(found)]})
+            run.decide(
+                "split",
+                {
+                    **found.record(),
+                    "test": list(found.test.queries),
+                    "asked": _digest(found.test),
+                    "concerns": [*concerns(found)],
+                },
+            )
             run.decide("dropped", self._dropped())
             taken = self._within_budget(training_set, run.path)
             if cut := len(training_set.pairs) - len(taken.pairs):
@@ -83,12 +97,12 @@ class Preparation:
             keep(self.home, self.collection, mined)
         self._place_again()
         pairs = self.plan.chosen(catalog.pairs.list(self.collection))
-        found = split(pairs, self.judged, self._groups, language=self.collection.config.language, seed=settings.seed)
+        found = split(pairs, self._judging, self._groups, language=self.collection.config.language, seed=settings.seed)
         found = replace(found, train=self.plan.drawn(found.train))
         for concern in concerns(found):
             self.telling.step(f"Warning: {concern}")
         if len(found.train) < LEAST_PAIRS or len({pair.query for pair in found.dev}) < LEAST_DEV:
-            raise UsageError(_too_few(found, len(pairs)))
+            raise UsageError(_too_few(found, len(pairs), self.plan.max_pairs))
         return found
 
     def assembled(self, found: Split) -> TrainingSet:
@@ -106,7 +120,8 @@ class Preparation:
             self.collection.config.embedding_weight,
         )
         ready = with_negatives(legs, found.train, known=known, drawing=drawing)
-        dev = dev_set(legs, found.dev, seed=settings.seed, most=passages_for(len(found.train)))
+        choosing = [pair for pair in found.dev if (pair.document, pair.position) in legs.corpus.rows]
+        dev = dev_set(legs, choosing, seed=settings.seed, most=passages_for(len(found.train)))
         is_adapter = settings.method is Method.ADAPTER
         vectors = BaseVectors(
             queries=_half(ready.query_vectors),
@@ -122,7 +137,9 @@ class Preparation:
             )
         ]
         fingerprint = self.home.catalog.models.get(plan.start).fingerprint
-        split = {**found.record(), TRAINED_ON: digests(self._groups.documents_of([*found.train, *found.dev]))}
+        known_before = taught(self.home.catalog, plan.start)
+        learned = digests(self._groups.documents_of([*found.train, *found.dev]), known_before)
+        split = {**found.record(), TRAINED_ON: learned}
         return TrainingSet(
             plan.start, fingerprint, settings, pairs, dev.queries, dev.passages, vectors, split, tuple(dev.documents)
         )
@@ -152,16 +169,10 @@ class Preparation:
             draft = Path(folder) / "set"
             training_set.write(draft)
             takes = estimate_in_subprocess(draft, self.home.models.source(plan.start))
-        whole_s, share = plan.seconds(takes), plan.share_within_budget(takes)
+        share = share_allowed(plan, takes, len(training_set.pairs))
         if share >= 1:
             return training_set
-        if share * len(training_set.pairs) < LEAST_PAIRS:
-            raise UsageError(
-                f"All {len(training_set.pairs)} pairs would take {whole_s / 60:.0f} minutes, and within the "
-                f"{plan.budget_s / 60:g} of --budget fewer than {LEAST_PAIRS} can be trained on; allow more, or leave "
-                "the learning curve out (--no-curve)."
-            )
-        cut = training_set.share(share)
+        whole_s, cut = plan.seconds(takes), training_set.share(share)
         self.telling.step(
             f"Training on {len(cut.pairs)} of {len(training_set.pairs)} pairs: all of them would take "
             f"{whole_s / 60:.0f} minutes, and --budget allows {plan.budget_s / 60:g}"
@@ -179,14 +190,39 @@ class Preparation:
             held_out=known["held_out"],
             concerns=known["concerns"],
         )
-        return Prepared(self.judged.only(known["test"]), counts)
+        test = self.judged.only(known["test"])
+        if known.get("asked", _digest(test)) != _digest(test):
+            raise UsageError(
+                f"The judgments {self.plan.judgments!r} changed since this training began, and what judges is kept "
+                "from what is trained on. Begin again: `tandem train`."
+            )
+        return Prepared(test, counts)
 
 
-def _too_few(found: Split, pairs: int) -> str:
+def share_allowed(plan: Plan, takes: Estimate, pairs: int) -> float:
+    """Return the share of the pairs that the plan's budget allows; UsageError where that is next to nothing."""
+    share = plan.share_within_budget(takes)
+    if share < 1 and share * pairs < LEAST_PAIRS:
+        raise UsageError(
+            f"All {pairs} pairs would take {plan.seconds(takes) / 60:.0f} minutes, and within the "
+            f"{plan.budget_s / 60:g} of --budget fewer than {LEAST_PAIRS} can be trained on; allow more, or leave the "
+            "learning curve out (--no-curve)."
+        )
+    return share
+
+
+def _digest(judging: EvaluationSet) -> str:
+    """Return a digest of what queries ask, and of the documents that they want."""
+    written = [[query, text, sorted(judging.qrels[query].items())] for query, text in sorted(judging.queries.items())]
+    return blake2b(json.dumps(written).encode(), digest_size=16).hexdigest()
+
+
+def _too_few(found: Split, pairs: int, most: int) -> str:
     left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items()) or "none"
     return (
         f"{len(found.train)} pairs are left to train on and {len(found.dev)} to choose by, of {pairs} (left out: "
-        f"{left_out}); at least {LEAST_PAIRS} and {LEAST_DEV} are needed. Bring more: `tandem pairs import`."
+        f"{left_out}); at least {LEAST_PAIRS} and {LEAST_DEV} are needed. "
+        + ("Allow more: --max-pairs." if most < LEAST_PAIRS else "Bring more: `tandem pairs import`.")
     )
 
 

@@ -110,9 +110,18 @@ class TrainingRun:
         return str(self._read().get("job", ""))
 
     @property
+    def is_readable(self) -> bool:
+        """Whether what was asked for and decided can be read."""
+        try:
+            self._read()
+        except ModelError:
+            return False
+        return True
+
+    @property
     def is_done(self) -> bool:
-        """Whether every step of it is."""
-        return bool(self._read().get("done"))
+        """Whether every step of it is; of one that cannot be read, nobody can go on with any."""
+        return self.is_readable and bool(self._read().get("done"))
 
     def decided(self, name: str) -> JsonValue:
         """Return what was decided under a name, or None."""
