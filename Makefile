@@ -31,6 +31,9 @@ lint: setup
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# Tests run side by side: threads beyond one in each would only wait for one another.
+test slow: export OMP_NUM_THREADS := 1
+
 test: setup
 	$(VENV)/bin/python -m pytest -n auto
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.tiny_transformer import build_tiny_transformer, tiny_training_set
 from trainer.finetuning import Finetuned, TrainingInterrupted, estimate_in_subprocess, finetune_in_subprocess
+from trainer.finetuning.in_subprocess import environment_of
 from trainer.finetuning.progress import Progress, Stage
 from trainer.training_set import TrainingSettings
 
@@ -129,6 +130,12 @@ def test_pairs_teach_what_the_base_does_not_know(scenarios: Found) -> None:
     good = scenarios["worse"]["good"]
     assert good["dev"]["1"] > good["dev"]["0"] + 0.2
     assert good["dev"]["1"] - good["dev"]["0"] > 2 * good["gain_error"]
+
+
+def test_threads_of_a_training_sleep_while_they_wait_unless_somebody_wants_them_otherwise() -> None:
+    assert environment_of({"HOME": "/home"})["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert environment_of({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert environment_of({"HF_HUB_OFFLINE": "0"})["HF_HUB_OFFLINE"] == "1"
 
 
 def test_shuffled_passages_leave_the_base_as_it_is(scenarios: Found) -> None:

@@ -122,13 +122,22 @@ def estimate_in_subprocess(training_set: Path, base: Path, *, share: float = 1.0
     return Estimate(found["seconds"], fixed_s, found["steps"], found["pairs"], found)
 
 
+def environment_of(ours: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the child: offline, and with threads that sleep while they wait.
+
+    A thread that waits busily for another keeps the processor from it, and from whoever searches meanwhile.
+    """
+    path = os.pathsep.join(folder for folder in sys.path if folder)
+    return {"OMP_WAIT_POLICY": "PASSIVE", **ours, **_OFFLINE, "PYTHONPATH": path}
+
+
 def _run(
     paths: Sequence[Path], options: Sequence[str], on_progress: Callable[[Progress], None]
 ) -> dict[str, JsonValue]:
     """Run the child and return its last word. Raises ModelError or TrainingInterrupted."""
     told = [*(str(path.absolute()) for path in paths), *options, "--end-with-stdin"]
     command = [sys.executable, "-P", "-m", "trainer.finetune", *told]
-    environment = {**os.environ, **_OFFLINE, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment = environment_of(os.environ)
     last = Progress(Stage.LOADING, 0, 0)
 
     def follow(progress: Progress) -> None:
