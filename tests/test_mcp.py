@@ -149,6 +149,7 @@ def test_searches_over_http_are_counted_and_not_kept(home: Home) -> None:
         assert connection.execute(select(searches)).all() == []
 
 
+@pytest.mark.slow
 def test_serving_loads_the_protocol_for_its_first_request_only(home: Home) -> None:
     import subprocess
 

@@ -42,6 +42,7 @@ def test_an_ingest_that_brought_nothing_in_for_trouble_was_in_vain(counts: dict[
     assert not is_in_vain(INGESTED | {"problems": []} | counts)
 
 
+@pytest.mark.slow
 def test_what_commands_print_is_told(tmp_path: Path, tiny_model: Path) -> None:
     write_pages(tmp_path / "docs", {"dog.md": "# Dogs\n\nA puppy.", "cat.md": "# Cats\n\nA kitten sleeps in the sun."})
     write_pages(

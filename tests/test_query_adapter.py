@@ -125,6 +125,7 @@ def test_without_dev_vectors_there_is_nothing_to_choose_by(training_set: Trainin
         tune_map(replace(training_set, vectors=vectors), place, Reporter(StringIO()))
 
 
+@pytest.mark.slow
 def test_an_adapter_is_trained_in_a_child_that_never_imports_torch(tmp_path: Path) -> None:
     base = build_tiny_transformer(tmp_path / "base")
     tiny_training_set(base, TrainingSettings(method=Method.ADAPTER, negatives=1)).write(tmp_path / "set")

@@ -141,6 +141,7 @@ def searching(serving: Serving) -> Iterator[list[set[str]]]:
     assert errors == []
 
 
+@pytest.mark.slow
 def test_a_service_makes_its_index_anew_on_request_while_it_is_searched_and_written(
     home: Home, elsewhere: Home
 ) -> None:
