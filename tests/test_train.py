@@ -30,7 +30,7 @@ from trainer.trained_on import digests, taught, unseen
 from trainer.training.findings import KEEP_THE_BASE, TrainingReport
 from trainer.training.keeping import known_canary
 from trainer.training.plan import Plan
-from trainer.training.preparation import Preparation
+from trainer.training.preparation import Preparation, share_allowed
 from trainer.training.run import TrainingRun
 from trainer.training.telling import Telling
 from trainer.training_set import Method, TrainingSet, TrainingSettings
@@ -361,3 +361,11 @@ def test_a_budget_that_loading_alone_uses_up_leaves_nothing_to_train_on() -> Non
     assert plan.share_within_budget(Estimate(seconds=90.0, fixed_s=90.0, steps=1, pairs=9, details={})) == 0.0
     assert plan.share_within_budget(Estimate(seconds=90.0, fixed_s=30.0, steps=9, pairs=9, details={})) == 0.5
     assert plan.share_within_budget(Estimate(seconds=30.0, fixed_s=30.0, steps=1, pairs=9, details={})) == 1.0
+
+
+def test_a_budget_for_next_to_no_pairs_is_refused_by_a_dry_run_as_by_a_training() -> None:
+    plan = Plan("b", "s", "j", budget_s=60.0, curve=())
+    takes = Estimate(seconds=90.0, fixed_s=30.0, steps=9, pairs=9, details={})
+    assert share_allowed(plan, takes, 64) == 0.5
+    with pytest.raises(UsageError, match="All 63 pairs would take 2 minutes, and within the 1 of --budget fewer"):
+        share_allowed(plan, takes, 63)
