@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainer.finetuning.dev_ranking import chance_value, dev_values
-from trainer.finetuning.interpolation import chosen, gain_error, is_chance, mixed
+from trainer.finetuning.interpolation import chosen, gain_error, mixed, ranks_as_chance
 from trainer.finetuning.pace import Pace, Work
 
 
@@ -85,7 +85,9 @@ def test_dev_queries_that_rank_as_chance_would_choose_nothing() -> None:
     assert chosen({0.0: [0.0] * 60, 1.0: hits}) == 0.0  # 0.025, with an error of 0.018
     assert chosen({0.0: [0.0] * 60, 1.0: [0.0] * 50 + [1.0] * 10}, chance=0.02) == 1.0
     assert chosen({0.0: [0.0] * 60, 1.0: [0.0] * 50 + [1.0] * 10}, chance=0.1) == 0.0
-    assert not is_chance({0.0: [0.6, 0.7] * 30, 1.0: [0.0] * 60}, 0.02)  # a wrecked model says nothing of the pairs
+    assert not ranks_as_chance(
+        {0.0: [0.6, 0.7] * 30, 1.0: [0.0] * 60}, 0.02
+    )  # a wrecked model says nothing of the pairs
 
 
 def test_what_chance_gives_is_the_mean_over_random_orders() -> None:

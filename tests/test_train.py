@@ -17,26 +17,18 @@ from indexer.promotion import PromotionRefused, promote
 from retrieval.catalog.judgments import JudgedQuery
 from retrieval.catalog.pairs import Pair
 from retrieval.catalog.verdicts import KeptVerdict
-from retrieval.errors import UsageError
+from retrieval.errors import NotFound, UsageError
 from tests.homes import Workbench
-from tests.training_home import LOST, NOUNS, Killed, Tuner, cars_and_dogs
+from tests.training_home import LOST, NOUNS, PLAN, SETTINGS, Killed, Tuner, begun, cars_and_dogs, judged_by, trained
 from trainer import train as training
-from trainer.arms import Arm
-from trainer.compare import Declared, compare
-from trainer.evaluation_set import EvaluationSet
 from trainer.finetuning import Estimate, Finetuned, TrainingInterrupted
 from trainer.report.training_story import how_sure
-from trainer.trained_on import digests, taught, unseen
-from trainer.training.findings import KEEP_THE_BASE, TrainingReport
-from trainer.training.keeping import known_canary
+from trainer.training.findings import KEEP_THE_BASE
 from trainer.training.plan import Plan
 from trainer.training.preparation import Preparation, share_allowed
 from trainer.training.run import TrainingRun
 from trainer.training.telling import Telling
-from trainer.training_set import Method, TrainingSet, TrainingSettings
-
-SETTINGS = TrainingSettings(method=Method.ADAPTER)
-PLAN = Plan("tiny", "tiny", "default", SETTINGS, sources=("human",), canary="general")
+from trainer.training_set import TrainingSet, TrainingSettings
 
 
 @pytest.fixture
@@ -53,20 +45,18 @@ def tuner(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Tuner:
     return tuner
 
 
-def begun(bench: Workbench, plan: Plan = PLAN) -> TrainingRun:
-    return TrainingRun.begin(bench.home.settings, "default", plan.record())
+def killed_at(step: str, bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> TrainingRun:
+    """Begin a training that is killed as a step of it begins."""
 
+    def killed(*_: object) -> None:
+        raise Killed
 
-def trained(bench: Workbench, run: TrainingRun) -> TrainingReport:
-    return training.train(bench.home, bench.home.catalog.collections.get("default"), run)
-
-
-def killed(*_: object) -> None:
-    raise Killed
-
-
-def judged_by(bench: Workbench) -> EvaluationSet:
-    return EvaluationSet.of(bench.home.catalog.judgments.get(bench.collection, "default"), "default")
+    run = begun(bench)
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Training, step, killed)
+        with pytest.raises(Killed):
+            trained(bench, run)
+    return run
 
 
 def versions(bench: Workbench) -> list[str]:
@@ -101,73 +91,18 @@ def test_without_a_canary_nothing_is_promoted(bench: Workbench, tuner: Tuner) ->
         promote(bench.home, bench.collection, found.version)
 
 
-def test_queries_that_want_what_a_model_was_trained_on_do_not_judge_it(bench: Workbench, tuner: Tuner) -> None:
-    found = trained(bench, begun(bench))
-    catalog = bench.home.catalog
-    taught = [JudgedQuery(f"t-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[40:]]
-    catalog.judgments.put(bench.collection, "taught", [*taught, *catalog.judgments.get(bench.collection, "default")])
-    judged = EvaluationSet.of(catalog.judgments.get(bench.collection, "taught"), "taught")
-    assert unseen(judged, catalog, ["tiny"]) == judged
-    assert set(unseen(judged, catalog, ["tiny", found.version]).queries) == {f"q-{noun}" for noun in NOUNS[:40]}
-    declared = Declared([(Arm("hybrid", "tiny"), Arm("hybrid", found.version))], name="taught")
-    report = compare(bench.home, bench.collection, judged, declared)
-    assert report.judgments == "taught, held out"
-    assert report.comparisons[0].contrast.queries == 40
-    with pytest.raises(UsageError, match="All 60 judged queries want documents that a model was trained on"):
-        compare(bench.home, bench.collection, judged.only({query.id for query in taught}), declared)
-
-
-def test_what_a_base_was_taught_is_known_of_the_model_tuned_from_it_when_the_base_is_gone(
-    bench: Workbench, tuner: Tuner
-) -> None:
-    found = trained(bench, begun(bench))
-    catalog = bench.home.catalog
-    first = taught(catalog, found.version)
-    assert len(first) > 8
-    assert digests([], first) == "".join(sorted(first))
-    assert digests(["more"], first) == "".join(sorted({digests(["more"]), *first}))
-    about = Preparation(bench.home, bench.collection, judged_by(bench), replace(PLAN, start=found.version), Telling())
-    written = about.assembled(about.split()).split["trained_on"]
-    assert all(digest in str(written) for digest in first)
-
-
-def test_queries_that_want_what_the_base_was_taught_are_left_out_before_anything_is_split(
-    bench: Workbench, tuner: Tuner
-) -> None:
-    found = trained(bench, begun(bench))
-    catalog = bench.home.catalog
-    known = [JudgedQuery(f"t-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[40:]]
-    catalog.judgments.put(bench.collection, "taught", known)
-    plan = replace(PLAN, base=found.version, start=found.version, judgments="taught")
-    with pytest.raises(UsageError, match="All 60 judged queries want documents that a model was trained on"):
-        trained(bench, begun(bench, plan))
-    assert tuner.asked == [0.25, 0.5, 1.0]  # nothing was tuned for it
-
-
-def test_a_training_does_not_go_on_where_its_judgments_became_others(
+def test_a_training_goes_on_only_as_long_as_anything_judges_it(
     bench: Workbench, tuner: Tuner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = begun(bench)
-    with monkeypatch.context() as patch:
-        patch.setattr(training._Training, "_tuned", killed)
-        with pytest.raises(Killed):
-            trained(bench, run)
-    queries = bench.home.catalog.judgments.get(bench.collection, "default")
-    bench.home.catalog.judgments.put(
-        bench.collection, "default", [replace(queries[0], grades={"dog-none": 1}), *queries[1:]]
-    )
-    with pytest.raises(UsageError, match="judgments 'default' changed since this training began"):
+    run = killed_at("_tuned", bench, monkeypatch)
+    judgments = bench.home.catalog.judgments
+    queries = judgments.get(bench.collection, "default")
+    judgments.delete(bench.collection, "default")
+    judgments.put(bench.collection, "default", [JudgedQuery("new", "a new one", grades={"dog-none": 1})])
+    with pytest.raises(NotFound, match=f"None of the {len(queries)} queries that were to judge this training"):
         trained(bench, run)
-    assert not run.path.exists()
-
-
-def test_what_was_said_of_a_deleted_model_says_nothing_of_another_by_its_name(bench: Workbench, tuner: Tuner) -> None:
-    found = trained(bench, begun(bench))
-    catalog = bench.home.catalog
-    delete_model(bench.home, found.version)
-    (verdict,) = catalog.verdicts.about(bench.collection, f"hybrid@{found.version}")
-    assert (verdict.key, verdict.verdict, "canary" in verdict.evidence) == ("", "better", False)
-    assert known_canary(catalog, bench.collection, verdict.a, verdict.b) is None
+    judgments.put(bench.collection, "default", queries)
+    assert trained(bench, run).verdict == "better"
 
 
 def test_a_document_that_chooses_may_go_while_a_training_is_prepared(bench: Workbench, tuner: Tuner) -> None:
@@ -183,23 +118,11 @@ def test_a_document_that_changed_after_its_pair_was_brought_is_placed_anew(bench
     assert trained(bench, begun(bench)).verdict == "better"
 
 
-def test_more_documents_than_a_model_can_remember_are_refused(
-    bench: Workbench, tuner: Tuner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("trainer.trained_on._MOST", 10)
-    with pytest.raises(UsageError, match="only remember 10 that may not judge it"):
-        trained(bench, begun(bench))
-
-
 @pytest.mark.slow
 def test_a_version_that_was_deleted_before_the_training_went_on_is_added_again(
     bench: Workbench, tuner: Tuner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = begun(bench)
-    with monkeypatch.context() as patch:
-        patch.setattr(training._Training, "_compared", killed)
-        with pytest.raises(Killed):
-            trained(bench, run)
+    run = killed_at("_compared", bench, monkeypatch)
     delete_model(bench.home, str(run.decided("version")), force=True)
     assert trained(bench, run).verdict == "better"
 

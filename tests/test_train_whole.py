@@ -48,6 +48,14 @@ def done(outcome: Outcome) -> Outcome:
     return outcome
 
 
+def with_the_real_model(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Bring documentation in, with the packaged model, and queries to judge by."""
+    monkeypatch.delenv("TANDEM_MODEL")
+    done(cli("ingest", "pydoc:json,csv,shutil,textwrap,heapq,statistics,string,tempfile,zipfile,fractions"))
+    done(cli("judgments", "mine", "--limit", "30"))
+    return cli
+
+
 def hits(tandem: Cli) -> list[tuple[str, float]]:
     found = done(tandem("search", "ask1 ask5", "--json")).json["hits"]
     return [(hit["document"]["id"], hit["score"]) for hit in found]
@@ -144,10 +152,7 @@ def test_without_judged_queries_nothing_is_trained(
 def test_the_real_model_goes_all_the_way_on_mined_pairs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cli = Cli.on(tmp_path / "home", tmp_path, capture=capsys, patch=monkeypatch)
-    monkeypatch.delenv("TANDEM_MODEL")
-    done(cli("ingest", "pydoc:json,csv,shutil,textwrap,heapq,statistics,string,tempfile,zipfile,fractions"))
-    done(cli("judgments", "mine", "--limit", "30"))
+    cli = with_the_real_model(Cli.on(tmp_path / "home", tmp_path, capture=capsys, patch=monkeypatch), monkeypatch)
     more = ("--max-pairs", "48", "--epochs", "1", "--batch-size", "16", "--budget", "0", "--no-curve", "--promote")
     found = done(cli("train", *more, "--json")).json
     arms = {arm.partition("@")[0] for arm in found["arms"]}

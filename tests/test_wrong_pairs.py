@@ -8,7 +8,7 @@ import pytest
 from retrieval.home import Home
 from retrieval.settings import Settings
 from tests.homes import Cli
-from tests.test_train_whole import done, write_lines
+from tests.test_train_whole import done, with_the_real_model, write_lines
 
 
 @pytest.mark.slow
@@ -16,10 +16,7 @@ def test_the_real_model_is_left_alone_by_pairs_with_wrong_passages(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pairs as they were mined, but each with the document of another: no version, and the report says why."""
-    cli = Cli.on(tmp_path / "home", tmp_path, capture=capsys, patch=monkeypatch)
-    monkeypatch.delenv("TANDEM_MODEL")
-    done(cli("ingest", "pydoc:json,csv,shutil,textwrap,heapq,statistics,string,tempfile,zipfile,fractions"))
-    done(cli("judgments", "mine", "--limit", "30"))
+    cli = with_the_real_model(Cli.on(tmp_path / "home", tmp_path, capture=capsys, patch=monkeypatch), monkeypatch)
     done(cli("pairs", "mine"))
     home = Home.open(Settings(home=tmp_path / "home"))
     mined = home.catalog.pairs.list(home.catalog.collections.get("default"))

@@ -12,12 +12,19 @@ from retrieval.catalog.pairs import Pair
 from retrieval.model_folder import ModelFolder
 from tests.homes import Workbench, page
 from tests.tiny_model import WORDS, build_adapter, exchange, write_provenance
+from trainer import train as training
+from trainer.evaluation_set import EvaluationSet
 from trainer.finetuning import Finetuned
 from trainer.trained_on import TRAINED_ON
-from trainer.training_set import TrainingSet
+from trainer.training.findings import TrainingReport
+from trainer.training.plan import Plan
+from trainer.training.run import TrainingRun
+from trainer.training_set import Method, TrainingSet, TrainingSettings
 
 NOUNS = sorted(set(WORDS.split()))[::4][:100]
 WON = {"lambda": 1.0, "dev": {"0": 0.5, "1": 0.9}}
+SETTINGS = TrainingSettings(method=Method.ADAPTER)
+PLAN = Plan("tiny", "tiny", "default", SETTINGS, sources=("human",), canary="general")
 LOST = {"lambda": 0.0, "dev": {"0": 0.5, "1": 0.4}}
 
 
@@ -82,3 +89,18 @@ def cars_and_dogs(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPa
     asked = [Pair(f"automobile {noun}", f"dog-{noun}", 0, "human", 1.0, f"dog-{noun}") for noun in NOUNS[40:]]
     bench.home.catalog.pairs.add(bench.collection, asked)
     return bench
+
+
+def begun(bench: Workbench, plan: Plan = PLAN) -> TrainingRun:
+    """Begin a training of the collection."""
+    return TrainingRun.begin(bench.home.settings, "default", plan.record())
+
+
+def trained(bench: Workbench, run: TrainingRun) -> TrainingReport:
+    """Carry a training out to its end."""
+    return training.train(bench.home, bench.home.catalog.collections.get("default"), run)
+
+
+def judged_by(bench: Workbench) -> EvaluationSet:
+    """Return the judged queries of the collection."""
+    return EvaluationSet.of(bench.home.catalog.judgments.get(bench.collection, "default"), "default")

@@ -1,5 +1,6 @@
 """tandem finetune"""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -48,10 +49,9 @@ def finetune(
 
 def _base(settings: Settings, name: str) -> Path:
     """Return the folder of a version, or of a model that was never exported here."""
-    try:
+    with suppress(NotFound):
         return ModelStore(settings).source(name)
-    except NotFound:
-        try:
-            return find_source(hub_id(name)).path
-        except TandemError as error:
-            raise ModelError(f"{error} Or name the folder of the base: --base FOLDER.") from None
+    try:
+        return find_source(hub_id(name)).path
+    except TandemError as error:
+        raise ModelError(f"{error} Or name the folder of the base: --base FOLDER.") from None

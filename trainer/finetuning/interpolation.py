@@ -35,16 +35,17 @@ def mixed(base: Mapping[str, _Array], tuned: Mapping[str, _Array], share: float)
 def chosen(values: Mapping[float, Sequence[float]], *, chance: float = 0.0) -> float:
     """Return the lambda whose dev queries, as values in the same order, rank best; the smallest of those that tie.
 
-    It is 0 only where dev speaks against every other: where the best of these falls short of the base by no less than
-    the standard error of that difference, or changes nothing. A few dozen queries cannot tell a small gain from none,
-    and what they let pass has still to be better by the judged queries, which are more.
+    It is 0 where dev speaks against every other: where the best of these falls short of the base by no less than the
+    standard error of that difference, or changes nothing. A few dozen queries cannot tell a small gain from none, and
+    what they let pass has still to be better by the judged queries, which are more. It is 0 as well where nothing ranks
+    better than `chance`, the mean of any order: dev queries with wrong answers choose nothing.
     """
     base, share = values[0.0], _best(values)
     is_lost = fmean(base) - fmean(values[share]) >= gain_error(base, values[share])
-    return 0.0 if is_lost or is_chance(values, chance) else share
+    return 0.0 if is_lost or ranks_as_chance(values, chance) else share
 
 
-def is_chance(values: Mapping[float, Sequence[float]], chance: float) -> bool:
+def ranks_as_chance(values: Mapping[float, Sequence[float]], chance: float) -> bool:
     """Tell whether even the best lambda, 0 among them, ranks less than two standard errors above what chance gives."""
     best = max(values.values(), key=fmean)
     return fmean(best) - chance < 2 * gain_error([chance] * len(best), best)
@@ -52,7 +53,8 @@ def is_chance(values: Mapping[float, Sequence[float]], chance: float) -> bool:
 
 def _best(values: Mapping[float, Sequence[float]]) -> float:
     means = {share: fmean(found) for share, found in values.items() if share}
-    return min(share for share, mean in means.items() if mean >= max(means.values()) - TIE)
+    best = max(means.values())
+    return min(share for share, mean in means.items() if mean >= best - TIE)
 
 
 def gain_error(base: Sequence[float], tuned: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.types import JsonValue
-from trainer.finetuning.interpolation import chosen, is_chance
+from trainer.finetuning.interpolation import chosen, ranks_as_chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +40,4 @@ class Outcome:
     @property
     def is_chance(self) -> bool:
         """Whether dev queries are ranked no better than by chance, so that they choose nothing."""
-        return is_chance(self.values, self.chance)
+        return ranks_as_chance(self.values, self.chance)

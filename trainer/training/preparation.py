@@ -5,14 +5,13 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
 from retrieval.catalog import Collection
 from retrieval.catalog.pairs import MINED
-from retrieval.errors import UsageError
+from retrieval.errors import NotFound, UsageError
 from retrieval.home import Home
 from retrieval.types import FloatArray, JsonValue
 from trainer.evaluation_set import EvaluationSet
@@ -72,15 +71,7 @@ class Preparation:
         if not run.training_set.exists():
             found = self.split()
             training_set = self.assembled(found)
-            run.decide(
-                "split",
-                {
-                    **found.record(),
-                    "test": list(found.test.queries),
-                    "asked": _digest(found.test),
-                    "concerns": [*concerns(found)],
-                },
-            )
+            run.decide("split", {**found.record(), "test": list(found.test.queries), "concerns": [*concerns(found)]})
             run.decide("dropped", self._dropped())
             taken = self._within_budget(training_set, run.path)
             if cut := len(training_set.pairs) - len(taken.pairs):
@@ -191,10 +182,10 @@ class Preparation:
             concerns=known["concerns"],
         )
         test = self.judged.only(known["test"])
-        if known.get("asked", _digest(test)) != _digest(test):
-            raise UsageError(
-                f"The judgments {self.plan.judgments!r} changed since this training began, and what judges is kept "
-                "from what is trained on. Begin again: `tandem train`."
+        if not test.queries:
+            raise NotFound(
+                f"None of the {len(known['test'])} queries that were to judge this training is in the judgments "
+                f"{self.plan.judgments!r} any more; bring them back and `tandem train --resume`, or begin again."
             )
         return Prepared(test, counts)
 
@@ -209,12 +200,6 @@ def share_allowed(plan: Plan, takes: Estimate, pairs: int) -> float:
             "learning curve out (--no-curve)."
         )
     return share
-
-
-def _digest(judging: EvaluationSet) -> str:
-    """Return a digest of what queries ask, and of the documents that they want."""
-    written = [[query, text, sorted(judging.qrels[query].items())] for query, text in sorted(judging.queries.items())]
-    return blake2b(json.dumps(written).encode(), digest_size=16).hexdigest()
 
 
 def _too_few(found: Split, pairs: int, most: int) -> str:

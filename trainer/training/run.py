@@ -120,7 +120,7 @@ class TrainingRun:
 
     @property
     def is_done(self) -> bool:
-        """Whether every step of it is; of one that cannot be read, nobody can go on with any."""
+        """Whether every step of it is; one that cannot be read is not done."""
         return self.is_readable and bool(self._read().get("done"))
 
     def decided(self, name: str) -> JsonValue:
