@@ -111,9 +111,10 @@ def _check_verdicts(
         if said
         else "no verdict was reached"
     )
+    then = "judge more queries (`tandem judge`), then " if valid else ""
     raise PromotionRefused(
         f"Only a verdict `better` lets {version!r} replace {collection.config.model!r} in {collection.name!r}, and "
-        f"{seen}. `tandem compare {arms} -c {collection.name}` reaches one; `--force REASON` does without."
+        f"{seen}. To reach one, {then}`tandem compare {arms} -c {collection.name}`; `--force REASON` does without."
     )
 
 

@@ -154,7 +154,10 @@ def rollback(home: Home, collection: Collection, tell: Tell = lambda _what, _don
     collection = home.catalog.collections.get(collection.name)
     version = previous_model(promotions_of(home.catalog, collection))
     if not version:
-        raise UsageError(f"{collection.name!r} has searched with {collection.config.model or 'no model'!r} all along.")
+        raise UsageError(
+            f"{collection.name!r} searches with {collection.config.model or 'no model'!r}, and no promotion before it "
+            "is left to take back."
+        )
     record = home.catalog.models.get(version)
     if home.models.model(version).fingerprint != record.fingerprint:
         raise FingerprintMismatch(f"The folder of {version!r} holds another model now; restore it, then try again.")

@@ -1,6 +1,7 @@
 """What every command shares: its options, how it opens the home, and how it prints."""
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,13 @@ HomeOption = Annotated[
 CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Which collection.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 DEFAULT = DEFAULT_COLLECTION
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse NaN, which passes every check of a range, and infinity."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"it is {value}; give a number.")
+    return value
 
 
 @contextmanager

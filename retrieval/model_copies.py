@@ -158,7 +158,7 @@ def export_to(folder: ModelFolder, target: Path) -> None:
             flush(draft)
             draft.rename(target)
     except OSError as error:
-        raise ModelError(f"{target} cannot be written: {error}. Is there enough space?") from error
+        raise ModelError(f"{target} cannot be written: {error.strerror or error}; name another place.") from error
 
 
 @contextmanager

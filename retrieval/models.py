@@ -147,7 +147,7 @@ class ModelStore:
         name = str(name_or_folder)
         suffix = "" if precision is Precision.FLOAT32 else f"-{precision.value}"
         if not isinstance(name_or_folder, Path) and not _is_path(name):
-            version, source = version or version_of(name) + suffix, find_source(hub_id(name))
+            version, source = version or version_of(name) + suffix, _found_by_name(name)
             return ModelInfo.of(self._added(source, hub_id(name), version, precision=precision))
         local = Path(name).expanduser().resolve()
         plain = version or _folder_version(local)
@@ -232,7 +232,10 @@ class ModelStore:
         logger.info("Exporting %s to ONNX; this happens once.", name)
 
         def fill(target: Path) -> None:
-            exporter(source.path, target, precision=precision)
+            try:
+                exporter(source.path, target, precision=precision)
+            except ModelError as error:  # it may name the folder that is being filled, which means nothing to anybody
+                raise ModelError(str(error).replace(str(target), str(source.path))) from error
             manifest = ModelFolder.read(target).manifest
             manifest = replace(manifest, name=name, source=str(source.path), stamp=source.stamp())
             if trained is not None:
@@ -286,6 +289,18 @@ def _folder_version(path: Path) -> str:
 def _is_path(name: str) -> bool:
     """A path looks like one, so that a folder in the current directory cannot pose as a model of a bare name."""
     return name.startswith((".", "~", "/")) or Path(name).is_absolute() or ("/" in name and Path(name).is_dir())
+
+
+def _found_by_name(name: str) -> SourceModel:
+    """Return the model that goes by a name; ModelError says so where a file or a folder of that name was meant."""
+    try:
+        return find_source(hub_id(name))
+    except ModelError:
+        if not Path(name).exists():
+            raise
+        raise ModelError(
+            f"No model goes by the name {name!r}, which is how it is understood; to add what lies here, write ./{name}."
+        ) from None
 
 
 def _same(folder: ModelFolder, fingerprint: str) -> ModelFolder:

@@ -85,7 +85,7 @@ def test_the_childs_error_is_raised_here(ending: Ending, tmp_path: Path) -> None
 
 def test_a_child_that_dies_is_reported_with_its_last_words(ending: Ending, tmp_path: Path) -> None:
     ending("echo 'std::bad_alloc' >&2\nexit 134")
-    with pytest.raises(ModelError, match=r"training of out failed with exit code 134: std::bad_alloc. With --resume"):
+    with pytest.raises(ModelError, match=r"^The training failed with exit code 134: std::bad_alloc. With --resume"):
         finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out")
 
 
@@ -103,7 +103,7 @@ def test_a_child_without_a_word_has_failed(ending: Ending, tmp_path: Path) -> No
 
 def test_a_child_that_was_told_to_stop_can_be_gone_on_with(ending: Ending, tmp_path: Path) -> None:
     ending(said(progress=PROGRESS) + "\nexit 75")
-    with pytest.raises(TrainingInterrupted, match=r"of out was interrupted at step 3 of 9; .* --resume") as raised:
+    with pytest.raises(TrainingInterrupted, match=r"was interrupted while .*at step 3 of 9; .*--resume") as raised:
         finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out")
     assert isinstance(raised.value, TandemError)
 
@@ -114,6 +114,7 @@ cd "$(dirname "$0")"
 {said(progress=PROGRESS)}
 for i in $(seq 600); do sleep 0.05; done
 """
+SAVES_LATER = f"later() {{ {said(progress={**PROGRESS, 'step': 4})}; }}\n" + SAVES.replace("'echo", "'later; echo")
 
 
 def test_an_interrupt_here_lets_the_child_save(ending: Ending, tmp_path: Path) -> None:
@@ -122,9 +123,22 @@ def test_an_interrupt_here_lets_the_child_save(ending: Ending, tmp_path: Path) -
     def interrupt(_: Progress) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(TrainingInterrupted, match="--resume"):
+    with pytest.raises(TrainingInterrupted, match="at step 3 of 9; with --resume"):
         finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out", on_progress=interrupt)
     assert (tmp_path / "saved").exists()
+
+
+def test_an_interrupted_training_says_how_far_it_is_once_it_saved(ending: Ending, tmp_path: Path) -> None:
+    ending(SAVES_LATER)
+    shown: list[int] = []
+
+    def interrupt(progress: Progress) -> None:
+        shown.append(progress.step)
+        raise KeyboardInterrupt
+
+    with pytest.raises(TrainingInterrupted, match="at step 4 of 9"):
+        finetune_in_subprocess(tmp_path, tmp_path, tmp_path / "out", on_progress=interrupt)
+    assert shown == [3]
 
 
 def test_an_interrupt_that_comes_too_late_is_still_one(ending: Ending, tmp_path: Path) -> None:

@@ -217,6 +217,16 @@ def test_what_cannot_be_a_model_never_reaches_the_hub(home: Settings, name: str)
 
 
 @pytest.mark.usefixtures("no_hub")
+def test_a_folder_that_is_named_as_if_it_were_a_model_is_pointed_out(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tuned").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"No model goes by the name 'tuned'.*write \./tuned\."):
+        ModelStore(home, Exports()).add_model("tuned")
+
+
+@pytest.mark.usefixtures("no_hub")
 def test_a_model_that_is_nowhere_says_what_was_tried(home: Settings) -> None:
     with pytest.raises(ModelError, match=r"not installed.*cache.*no network.*offline-model.*tandem models add"):
         ModelStore(home, Exports()).folder("all-MiniLM-L6-v2")

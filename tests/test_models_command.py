@@ -55,7 +55,7 @@ def test_a_model_is_embedded_promoted_and_rolled_back_by_commands(cli: Cli, benc
     back = cli("models", "rollback", "--json").json
     assert (back["to"], back["rollback"], back["unembedded"]) == ("tiny", True, 0)
     assert cli("search", "puppy", "--json").json["arm"] == "hybrid@tiny"
-    assert "all along" in cli("models", "rollback").err
+    assert "no promotion before it" in cli("models", "rollback").err
     assert cli("models", "embed", "other", "--json").json == {
         "version": "other",
         "collection": "default",

@@ -62,8 +62,12 @@ def test_pairs_are_mined_counted_and_shown(bench: Workbench) -> None:
     assert stats["sources"] == mined["sources"]
     assert stats["mining"] == mined
     assert all(len(samples) == 1 for samples in stats["samples"].values())
+    (sample,) = stats["samples"]["mined:title"]
+    assert "a steady hand" in sample["passage"]
+    assert sample["query"] not in sample["passage"]  # as a model reads it
     told = invoke(bench, "stats").stdout
     assert "mined:title" in told
+    assert "It takes patience, a steady hand" in told
     assert "a heading that any document may have  Overview" in told
 
 
@@ -171,6 +175,8 @@ def test_what_is_no_way_to_import_is_refused(bench: Workbench, tmp_path: Path) -
         invoke(bench, "import", "--queries", path)
     with pytest.raises(UsageError, match="'mined:mine' is for pairs that `tandem pairs mine` makes"):
         invoke(bench, "import", "--jsonl", path, "--source", "mined:mine")
+    with pytest.raises(UsageError, match="'a,b' cannot name one: commas separate sources"):
+        invoke(bench, "import", "--jsonl", path, "--source", "a,b")
     with pytest.raises(UsageError, match="cannot be read"):
         invoke(bench, "import", "--jsonl", str(tmp_path / "nowhere.jsonl"))
 

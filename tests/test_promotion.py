@@ -188,7 +188,7 @@ def test_rollbacks_go_back_one_promotion_each(bench: Workbench, tmp_path: Path) 
     assert candidates(home) == ["third"]
     assert rollback(home, bench.collection).promotion.after == "tiny"  # its vectors come back from the catalog
     assert results(home) == before
-    with pytest.raises(UsageError, match="'tiny' all along"):
+    with pytest.raises(UsageError, match="'tiny', and no promotion before it"):
         rollback(home, bench.collection)
     assert_no_orphans(home)
 

@@ -244,6 +244,20 @@ def test_an_interrupted_training_says_how_it_goes_on(
     assert TrainingRun.unfinished(bench.home.settings, "default") == run
 
 
+def test_an_unfinished_training_is_kept_until_the_next_is_on_its_way(bench: Workbench, tuner: Tuner) -> None:
+    tuner.dies = True
+    with pytest.raises(Killed):
+        trained(bench, first := begun(bench))
+    tuner.dies = False
+    with pytest.raises(UsageError):
+        trained(bench, begun(bench, replace(PLAN, max_pairs=3)))
+    assert TrainingRun.unfinished(bench.home.settings, "default") == first
+    told: list[str] = []
+    trained(bench, second := begun(bench), Telling(step=told.append))
+    assert f"Training {first.number}, which was not finished, is given up for training {second.number}" in told
+    assert not first.path.exists()
+
+
 def test_the_report_lies_in_the_folder_of_the_run(bench: Workbench, tuner: Tuner) -> None:
     run = begun(bench)
     trained(bench, run)

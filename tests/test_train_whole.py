@@ -11,6 +11,7 @@ import pytest
 from retrieval.model_source import SourceModel
 from tests.homes import REPOSITORY, Cli, Outcome
 from tests.tiny_transformer import TOPICS, _passage, _query, build_tiny_transformer
+from trainer.commands import reports
 from trainer.training_set import TrainingSet
 
 TRAINED = 46
@@ -146,6 +147,24 @@ def test_without_judged_queries_nothing_is_trained(
     assert "tandem judgments mine" in outcome.err
     assert cli("train", "--resume").code == 2
     assert cli("train", "--method", "magic").code == 2
+
+
+def test_what_nothing_can_be_trained_with_is_refused_before_anything_is_begun(
+    tandem: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = tmp_path / "report.html"
+    monkeypatch.setattr(reports, "may_write", lambda path: path != report)
+    for options, said in (
+        (("--minimum-effect", "nan"), "it is nan; give a number"),
+        (("--budget", "inf"), "it is inf; give a number"),
+        (("--sources", ","), "names none; leave it out"),
+        (("--dry-run", "--resume"), "leave one of them out"),
+        (("--report", str(report)), "cannot be written"),
+    ):
+        outcome = tandem("train", *options)
+        assert outcome.code == 2
+        assert said in outcome.err
+    assert not (tmp_path / "home" / "training").exists()
 
 
 @pytest.mark.slow

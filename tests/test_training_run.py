@@ -19,7 +19,11 @@ def settings(tmp_path: Path) -> Settings:
 def test_trainings_are_numbered_and_the_newest_unfinished_one_goes_on(settings: Settings) -> None:
     TrainingRun.begin(settings, "posts", {"seed": 1}).finish()
     TrainingRun.begin(settings, "posts", {"seed": 2})
-    third = TrainingRun.begin(settings, "posts", {"seed": 3})  # what was begun before and left is forgotten
+    third = TrainingRun.begin(settings, "posts", {"seed": 3})
+    third.give_up()  # it cannot be carried out: what was begun before it is still there
+    assert TrainingRun.unfinished(settings, "posts").plan == {"seed": 2}
+    third = TrainingRun.begin(settings, "posts", {"seed": 3})
+    assert third.replace_unfinished() == [2]
     assert [run.plan["seed"] for run in TrainingRun.all(settings, "posts")] == [1, 3]
     assert TrainingRun.unfinished(settings, "posts") == third
     third.finish()

@@ -116,6 +116,12 @@ def test_shares_are_whole_groups_and_lie_within_one_another(made: TrainingSet) -
     assert {pair.group for pair in reseeded.pairs} != {pair.group for pair in quarter.pairs}
 
 
+def test_a_place_that_cannot_be_written_is_named(made: TrainingSet, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"file/set cannot be written \(.*\); name another place"):
+        made.write(tmp_path / "file" / "set")
+
+
 @pytest.mark.parametrize("fraction", [0.0, -1.0, 1.01, float("nan")])
 def test_a_share_is_more_than_nothing_and_at_most_all(made: TrainingSet, fraction: float) -> None:
     with pytest.raises(UsageError, match="above 0 and at most 1"):

@@ -19,6 +19,7 @@ from trainer.trained_on import TRAINED_ON
 from trainer.training.findings import TrainingReport
 from trainer.training.plan import Plan
 from trainer.training.run import TrainingRun
+from trainer.training.telling import Telling
 from trainer.training_set import Method, TrainingSet, TrainingSettings
 
 NOUNS = sorted(set(WORDS.split()))[::4][:100]
@@ -96,9 +97,9 @@ def begun(bench: Workbench, plan: Plan = PLAN) -> TrainingRun:
     return TrainingRun.begin(bench.home.settings, "default", plan.record())
 
 
-def trained(bench: Workbench, run: TrainingRun) -> TrainingReport:
+def trained(bench: Workbench, run: TrainingRun, telling: Telling | None = None) -> TrainingReport:
     """Carry a training out to its end."""
-    return training.train(bench.home, bench.home.catalog.collections.get("default"), run)
+    return training.train(bench.home, bench.home.catalog.collections.get("default"), run, telling)
 
 
 def judged_by(bench: Workbench) -> EvaluationSet:

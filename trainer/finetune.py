@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reporter.end_with(sys.stdin.fileno())
     try:
         with reporter.listening():
-            reporter.line({"estimate": estimate(task)} if is_dry else {"result": finetune(task, reporter)})
+            reporter.line({"estimate": estimate(task, reporter)} if is_dry else {"result": finetune(task, reporter)})
     except TandemError as error:
         reporter.line({"error": str(error), "is_usage": isinstance(error, UsageError)})
         return 1
@@ -143,8 +143,8 @@ def _tuned(source: SourceModel, training_set: TrainingSet, place: Workplace, rep
     return tune_weights(source, training_set, place, reporter)
 
 
-def estimate(task: Task) -> JsonValue:
-    """Return what a training would take, from a few real steps; nothing is written. Raises TandemError."""
+def estimate(task: Task, reporter: Reporter) -> JsonValue:
+    """Return what a training would take, from a few real steps; nothing is written. Raises TandemError, or Stopped."""
     training_set = TrainingSet.read(task.training_set)
     source = base_of(training_set, task.base)
     training_set = training_set.share(task.share)
@@ -157,7 +157,7 @@ def estimate(task: Task) -> JsonValue:
         from trainer.finetuning.dry_run import dry_run
     except ImportError as error:
         raise ModelError(_NEEDS.format(error=error)) from None
-    return dry_run(source, training_set)
+    return dry_run(source, training_set, reporter)
 
 
 def _write(outcome: Outcome, folder: Path) -> None:

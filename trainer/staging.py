@@ -66,6 +66,9 @@ def load_staged(
             str(staged), device=device, model_kwargs=options, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # transformers raises many kinds for a model it cannot build
-        raise ModelError(f"{model.path} cannot be loaded by sentence-transformers: {error}") from error
+        raise ModelError(
+            f"{model.path} cannot be loaded by sentence-transformers: {error}. Its files may be cut short or of "
+            "another kind: copy the model again, or choose another."
+        ) from error
     pipeline.max_seq_length = recipe.max_tokens
     return pipeline.eval()

@@ -21,7 +21,7 @@ from trainer.findings import Report
 from trainer.finetuning import Finetuned, finetune_in_subprocess
 from trainer.report.training import training_html, training_json
 from trainer.training.canary import Canary
-from trainer.training.canary_sets import ask_canary
+from trainer.training.canary_sets import NONE, ask_canary
 from trainer.training.findings import Choice, TrainingReport
 from trainer.training.keeping import keep_verdict
 from trainer.training.learning_curve import CurvePoint
@@ -74,6 +74,8 @@ class _Training:
             except UsageError:
                 self.run.give_up()
                 raise
+        for number in self.run.replace_unfinished():
+            self.telling.step(f"Training {number}, which was not finished, is given up for training {self.run.number}")
         tuned = [self._tuned(share) for share in (*self.plan.curve, 1.0)]
         version = self._version(tuned[-1])
         if version:
@@ -139,6 +141,8 @@ class _Training:
         )
 
     def _canary(self, version: str) -> Canary | None:
+        if self.plan.canary == NONE:
+            return None
         self.telling.step("Asking what has nothing to do with the collection")
         return ask_canary(
             self.home,

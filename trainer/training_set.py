@@ -188,14 +188,20 @@ class TrainingSet:
     def write(self, folder: Path) -> None:
         """Write the folder, whole or not at all.
 
-        Raises UsageError if there is one already, and if what is written could not be read again.
+        Raises UsageError if there is one already, if it cannot be written, or could not be read again.
         """
+        if folder.exists():
+            raise UsageError(f"{folder} exists; remove it or name another folder.")
+        try:
+            self._written(folder)
+        except OSError as error:
+            raise UsageError(f"{folder} cannot be written ({error.strerror or error}); name another place.") from None
+
+    def _written(self, folder: Path) -> None:
         from safetensors.numpy import save_file
 
         from trainer.training_set_reading import read_training_set
 
-        if folder.exists():
-            raise UsageError(f"{folder} exists; remove it or name another folder.")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             draft = Path(scratch) / folder.name
@@ -297,4 +303,5 @@ def _check_number(name: str, value: object, low: float, high: float, *, kind: ty
     is_number = type(value) is int or (kind is float and type(value) is float and math.isfinite(value))
     if not is_number or not low <= value <= high:  # type: ignore[operator]  # it is a number here
         what = "a whole number" if kind is int else "a number"
-        raise UsageError(f"{name} is {value!r}; give {what} from {low:g} to {high:g}.")
+        written = "d" if kind is int else "g"
+        raise UsageError(f"{name} is {value!r}; give {what} from {low:{written}} to {high:{written}}.")

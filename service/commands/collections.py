@@ -8,7 +8,7 @@ import typer
 from indexer.collection_deletion import delete_collection
 from retrieval.analysis import LANGUAGES
 from retrieval.catalog import CollectionConfig
-from retrieval.console import HomeOption, JsonOption, note, opened, print_json, print_line, table
+from retrieval.console import HomeOption, JsonOption, finite, note, opened, print_json, print_line, table
 from retrieval.errors import UsageError
 from retrieval.home import Home
 from retrieval.stores import index_folder
@@ -37,10 +37,16 @@ def create(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits, '-' and '_'.")],
     language: Annotated[str, typer.Option(help=f"Stems and stop words: {', '.join(LANGUAGES)}.")] = "english",
     chunk_tokens: Annotated[int, typer.Option(min=16, max=4096, help="Tokens of a chunk at the most.")] = 200,
-    k1: Annotated[float, typer.Option(min=0.0, max=10.0, help="BM25: how soon repetition saturates.")] = 1.2,
-    b: Annotated[float, typer.Option(min=0.0, max=1.0, help="BM25: how much long chunks are discounted.")] = 0.75,
+    k1: Annotated[
+        float, typer.Option(min=0.0, max=10.0, callback=finite, help="BM25: how soon repetition saturates.")
+    ] = 1.2,
+    b: Annotated[
+        float, typer.Option(min=0.0, max=1.0, callback=finite, help="BM25: how much long chunks are discounted.")
+    ] = 0.75,
     fusion: Annotated[str, typer.Option(help="calibrated or rrf.")] = "calibrated",
-    embedding_weight: Annotated[float, typer.Option(min=0.0, max=1.0, help="The embedding leg's share.")] = 0.75,
+    embedding_weight: Annotated[
+        float, typer.Option(min=0.0, max=1.0, callback=finite, help="The embedding leg's share.")
+    ] = 0.75,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

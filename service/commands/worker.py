@@ -27,4 +27,4 @@ def worker(
     if as_json:
         print_json({"jobs": jobs})
     else:
-        print_line(f"Jobs done: {jobs}.")
+        print_line(f"Jobs done: {jobs}; `tandem jobs list` says how each ended.")

@@ -12,6 +12,7 @@ from retrieval.console import (
     CollectionOption,
     HomeOption,
     JsonOption,
+    finite,
     note,
     opened,
     print_json,
@@ -42,7 +43,7 @@ def compare(
         str | None, typer.Option("--also", metavar="ARM,...", help="Further arms to compare against A.")
     ] = None,
     minimum_effect: Annotated[
-        float, typer.Option(min=0.0, max=0.5, help="The least difference of nDCG@10 worth having.")
+        float, typer.Option(min=0.0, max=0.5, callback=finite, help="The least difference of nDCG@10 worth having.")
     ] = MINIMUM_EFFECT,
     field: Annotated[
         str, typer.Option("--slice-by", metavar="FIELD", help="Look at each value of this metadata field too.")

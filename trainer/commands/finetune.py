@@ -13,7 +13,7 @@ from retrieval.model_finding import find_source, hub_id
 from retrieval.models import ModelStore
 from retrieval.settings import Settings
 from retrieval.types import JsonValue
-from trainer.commands.training_progress import told
+from trainer.commands.training_progress import ended_by_sigterm, told
 
 
 def finetune(
@@ -33,7 +33,7 @@ def finetune(
     from trainer.training_set import TrainingSet
 
     found = base or _base(Settings.from_environment(home=home), TrainingSet.read(training_set).base_name)
-    with told() as telling:
+    with ended_by_sigterm(), told() as telling:
         tuned = finetune_in_subprocess(training_set, found, output, resume=resume, on_progress=telling.tuning)
     body: dict[str, JsonValue] = {"output": str(output), **tuned.provenance}
     if as_json:

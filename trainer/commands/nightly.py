@@ -36,7 +36,7 @@ from trainer.commands.training_options import (
     TemperatureOption,
     judged_by,
 )
-from trainer.commands.training_progress import told
+from trainer.commands.training_progress import ended_by_sigterm, told
 from trainer.findings import MINIMUM_EFFECT
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def nightly(
     method: MethodOption = "full",
     judgments: JudgmentsOption = None,
     pair_sources: Annotated[
-        str, typer.Option(metavar="SOURCE,...", help="Only pairs of these sources, such as human,mined:title.")
-    ] = "",
+        str | None, typer.Option(metavar="SOURCE,...", help="Only pairs of these sources, such as human,mined:title.")
+    ] = None,
     max_pairs: MaxPairsOption = None,
     budget: BudgetOption = BUDGET_MINUTES,
     curve: CurveOption = False,
@@ -95,7 +95,7 @@ def nightly(
     )
     how.settings()
     limits = Limits(budget, canary, minimum_effect, curve=curve)
-    with opened(context, home) as opened_home:
+    with opened(context, home) as opened_home, ended_by_sigterm():
         judged = _checked(opened_home, collection, how, limits, judgments)
         asked = Asked(
             plan=lambda target: how.plan(opened_home, target, judged, limits),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retrieval.catalog import Catalog, Collection
 from retrieval.catalog.pairs import MINED, Pair
 from retrieval.console import (
     DEFAULT,
@@ -36,6 +37,7 @@ pairs = typer.Typer(
 pairs.command()(export)
 
 _EXAMPLES = 3
+_PASSAGE_CHARS = 120
 
 
 @pairs.command()
@@ -125,10 +127,11 @@ def stats(
         target = catalog.collections.get(collection)
         known = catalog.pairs.list(target)
         mining = catalog.collections.setting(target, SETTING)
-    by_source = {name: [pair for pair in known if pair.source == name] for name in sorted({p.source for p in known})}
-    shown = {name: _drawn(own, samples) for name, own in by_source.items()}
+        by_source = _by_source(known)
+        shown = {name: _drawn(own, samples) for name, own in by_source.items()}
+        passages = _passages(catalog, target, [pair for own in shown.values() for pair in own])
     if as_json:
-        print_json(_stats_body(by_source, shown, mining))
+        print_json(_stats_body(by_source, shown, passages, mining))
         return
     rows = [
         [name, str(len(own)), f"{sum(pair.weight for pair in own) / len(own):g}"] for name, own in by_source.items()
@@ -136,8 +139,12 @@ def stats(
     table(rows, ["SOURCE", "PAIRS", "WEIGHT"])
     if any(shown.values()):
         print_line()
-        cells = [[pair.query, name, f"{pair.document} #{pair.position}"] for name in shown for pair in shown[name]]
-        table(cells, ["QUERY", "SOURCE", "PASSAGE"])
+        cells = [
+            [pair.query, name, f"{pair.document} #{pair.position}", _begun(passages.get(_place(pair), ""))]
+            for name in shown
+            for pair in shown[name]
+        ]
+        table(cells, ["QUERY", "SOURCE", "DOCUMENT", "PASSAGE"])
     if mining:
         print_line()
         dropped = [
@@ -196,17 +203,61 @@ def _read(queries: Path | None, qrels: Path | None, jsonl: Path | None, source: 
 
 
 def _stats_body(
-    by_source: Mapping[str, Sequence[Pair]], shown: Mapping[str, Sequence[Pair]], mining: JsonValue
+    by_source: Mapping[str, Sequence[Pair]],
+    shown: Mapping[str, Sequence[Pair]],
+    passages: "Mapping[_Place, str]",
+    mining: JsonValue,
 ) -> dict[str, JsonValue]:
     return {
         "pairs": sum(map(len, by_source.values())),
         "sources": {name: len(own) for name, own in by_source.items()},
         "samples": {
-            name: [{"query": pair.query, "document": pair.document, "position": pair.position} for pair in own]
+            name: [
+                {
+                    "query": pair.query,
+                    "document": pair.document,
+                    "position": pair.position,
+                    "passage": passages.get(_place(pair)),
+                }
+                for pair in own
+            ]
             for name, own in shown.items()
         },
         "mining": mining,
     }
+
+
+_Place = tuple[str, int]
+"""A document and the number of its chunk."""
+
+
+def _place(pair: Pair) -> _Place:
+    return pair.document, pair.position
+
+
+def _passages(catalog: Catalog, collection: Collection, pairs: Sequence[Pair]) -> dict[_Place, str]:
+    """Return the passages of pairs as a model reads them; those that are gone are left out."""
+    from trainer.pairs.passages import passage_of
+
+    strings = {_place(pair): pair.strings for pair in pairs}
+    if not strings:
+        return {}
+    return {
+        place: passage_of(text, strings[place]).text
+        for batch in catalog.chunks.all_texts(collection)
+        for text in batch
+        if (place := (text.document_id, text.chunk.position)) in strings
+    }
+
+
+def _begun(passage: str) -> str:
+    """Return the beginning of a passage on one line."""
+    text = " ".join(passage.split())
+    return text if len(text) <= _PASSAGE_CHARS else f"{text[: _PASSAGE_CHARS - 1]}…"
+
+
+def _by_source(known: Sequence[Pair]) -> dict[str, list[Pair]]:
+    return {name: [pair for pair in known if pair.source == name] for name in sorted({p.source for p in known})}
 
 
 def _drawn(own: Sequence[Pair], samples: int) -> list[Pair]:

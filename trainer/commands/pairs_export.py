@@ -22,7 +22,7 @@ from trainer.commands.training_options import (
     TemperatureOption,
     judged_by,
 )
-from trainer.commands.training_progress import told
+from trainer.commands.training_progress import ended_by_sigterm, told
 
 
 def export(
@@ -30,7 +30,7 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to be made.")],
     method: MethodOption = "full",
     judgments: JudgmentsOption = None,
-    sources: SourcesOption = "",
+    sources: SourcesOption = None,
     max_pairs: MaxPairsOption = None,
     epochs: EpochsOption = None,
     learning_rate: RateOption = None,
@@ -51,7 +51,7 @@ def export(
     how = HowToTrain(
         method, sources, max_pairs, epochs, learning_rate, batch_size, negatives, temperature, matryoshka, seed
     )
-    with opened(context, home) as opened_home, told() as telling:
+    with opened(context, home) as opened_home, ended_by_sigterm(), told() as telling:
         target = opened_home.catalog.collections.get(collection)
         judged, name = judged_by(opened_home, target, judgments)
         about = Preparation(opened_home, target, judged, how.plan(opened_home, target, name), telling)

@@ -1,6 +1,7 @@
 """Reports as commands write them: a page to read, and the same as JSON beside it."""
 
 import json
+import os
 from pathlib import Path
 
 from retrieval.console import note
@@ -14,6 +15,13 @@ def check_report(report: Path) -> None:
         raise UsageError(f"--report {report} is to be a page; give a file such as report.html. JSON goes beside it.")
     if not report.absolute().parent.is_dir():
         raise UsageError(f"--report {report}: there is no folder {report.absolute().parent}; make it first.")
+    if not may_write(report):
+        raise UsageError(f"--report {report} cannot be written; give another path.")
+
+
+def may_write(path: Path) -> bool:
+    """Tell whether a file may be written, as far as can be told without writing it."""
+    return os.access(path if path.exists() else path.absolute().parent, os.W_OK)
 
 
 def write_report(path: Path, page: str, content: JsonValue) -> None:

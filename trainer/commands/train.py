@@ -19,7 +19,7 @@ from retrieval.console import (
     print_line,
     table,
 )
-from retrieval.errors import TandemError
+from retrieval.errors import TandemError, UsageError
 from retrieval.home import Home
 from retrieval.types import JsonValue
 from trainer.commands.asked import JudgmentsOption
@@ -44,7 +44,7 @@ from trainer.commands.training_options import (
     TemperatureOption,
     judged_by,
 )
-from trainer.commands.training_progress import told
+from trainer.commands.training_progress import ended_by_sigterm, told
 from trainer.findings import MINIMUM_EFFECT
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def train(
     context: typer.Context,
     method: MethodOption = "full",
     judgments: JudgmentsOption = None,
-    sources: SourcesOption = "",
+    sources: SourcesOption = None,
     max_pairs: MaxPairsOption = None,
     budget: BudgetOption = BUDGET_MINUTES,
     curve: CurveOption = True,
@@ -88,8 +88,12 @@ def train(
     how = HowToTrain(
         method, sources, max_pairs, epochs, learning_rate, batch_size, negatives, temperature, matryoshka, seed
     )
+    if dry_run and resume:
+        raise UsageError(
+            "--dry-run tells of a training to begin, and --resume goes on with one; leave one of them out."
+        )
     limits = Limits(budget, canary, minimum_effect, curve=curve)
-    with opened(context, home) as opened_home:
+    with opened(context, home) as opened_home, ended_by_sigterm():
         target = opened_home.catalog.collections.get(collection)
         if dry_run:
             _foretell(opened_home, target, how, limits, judgments, as_json=as_json)
@@ -98,13 +102,13 @@ def train(
             _resumed(opened_home, target) if resume else _begun(opened_home, target, how, limits, judgments, job=job)
         )
         body = _body(found, page)
-        if report is not None:
-            write_report(report, page.read_text(encoding="utf-8"), body)
         refused = _promoted(opened_home, target, body) if promote else None
     if as_json:
         print_json(body)
     else:
         _print(found, page)
+    if report is not None:
+        write_report(report, page.read_text(encoding="utf-8"), body)
     if refused is not None:
         raise refused
 
@@ -145,10 +149,16 @@ def check_canary(home: Home, collection: Collection, name: str) -> None:
 
 
 def _carried_out(home: Home, collection: Collection, run: "TrainingRun") -> "tuple[TrainingReport, Path]":
+    from trainer.finetuning import TrainingInterrupted
     from trainer.train import train as carry_out
 
-    with told() as telling:
-        return carry_out(home, collection, run, telling), run.report
+    try:
+        with told() as telling:
+            return carry_out(home, collection, run, telling), run.report
+    except KeyboardInterrupt:
+        raise TrainingInterrupted(
+            f"Training {run.number} of {collection.name!r} was interrupted; `tandem train --resume` goes on with it."
+        ) from None
 
 
 def _foretell(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retrieval.catalog import Collection
+from retrieval.console import finite
 from retrieval.errors import NotFound, UsageError
 from retrieval.home import Home
 from trainer.commands.asked import asked
@@ -23,12 +24,12 @@ MethodOption = Annotated[
     ),
 ]
 SourcesOption = Annotated[
-    str,
+    str | None,
     typer.Option("--sources", metavar="SOURCE,...", help="Only pairs of these sources, such as human,mined:title."),
 ]
 MaxPairsOption = Annotated[int | None, typer.Option("--max-pairs", min=1, help="At most so many pairs.")]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="How often every pair is seen.")]
-RateOption = Annotated[float | None, typer.Option("--learning-rate", help="By default the method's.")]
+RateOption = Annotated[float | None, typer.Option("--learning-rate", callback=finite, help="By default the method's.")]
 BatchOption = Annotated[int | None, typer.Option("--batch-size", min=2, help="Pairs told apart at once.")]
 NegativesOption = Annotated[
     int | None, typer.Option("--negatives", min=0, help="Passages a pair beside its answer, of those both legs find.")
@@ -38,6 +39,7 @@ TemperatureOption = Annotated[
     typer.Option(
         "--temperature",
         min=0,
+        callback=finite,
         help="How evenly a query is shared out among these, as both legs have it; 0: not at all.",
     ),
 ]
@@ -47,7 +49,13 @@ MatryoshkaOption = Annotated[
 ]
 BudgetOption = Annotated[
     float,
-    typer.Option("--budget", min=0, metavar="MINUTES", help="Take only so many pairs that tuning ends within; 0: all."),
+    typer.Option(
+        "--budget",
+        min=0,
+        callback=finite,
+        metavar="MINUTES",
+        help="Take only so many pairs that tuning ends within; 0: all.",
+    ),
 ]
 CurveOption = Annotated[
     bool, typer.Option("--curve/--no-curve", help="Tune on a quarter and on half of the pairs too.")
@@ -61,7 +69,10 @@ CanaryOption = Annotated[
     ),
 ]
 MinimumEffectOption = Annotated[
-    float, typer.Option("--minimum-effect", min=0.0, max=0.5, help="The least difference of nDCG@10 worth having.")
+    float,
+    typer.Option(
+        "--minimum-effect", min=0.0, max=0.5, callback=finite, help="The least difference of nDCG@10 worth having."
+    ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Decides splits, batches and samples.")]
 
@@ -78,7 +89,7 @@ class HowToTrain:
     """The options' values; None leaves a setting at its default."""
 
     method: str
-    sources: str
+    sources: str | None
     max_pairs: int | None
     epochs: int | None
     learning_rate: float | None
@@ -119,13 +130,20 @@ class HowToTrain:
             judgments=judgments,
             collection_id=collection.id,
             settings=self.settings(),
-            sources=_listed(self.sources),
+            sources=self._sources(),
             max_pairs=self.max_pairs or MAX_PAIRS,
             budget_s=60 * limits.budget_minutes,
             curve=CURVE if limits.curve else (),
             canary=limits.canary,
             minimum_effect=limits.minimum_effect,
         )
+
+    def _sources(self) -> tuple[str, ...]:
+        """Return the sources to take pairs of, none for all; UsageError where the list that was given names none."""
+        found = _listed(self.sources or "")
+        if self.sources is not None and not found:
+            raise UsageError(f"The list of sources {self.sources!r} names none; leave it out to take pairs of all.")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

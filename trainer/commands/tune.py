@@ -10,6 +10,7 @@ from retrieval.console import (
     CollectionOption,
     HomeOption,
     JsonOption,
+    finite,
     note,
     opened,
     print_json,
@@ -37,7 +38,7 @@ def tune(
     judgments: JudgmentsOption = None,
     folds: Annotated[int, typer.Option(min=2, max=20, help="How many parts the queries are divided into.")] = 5,
     minimum_effect: Annotated[
-        float, typer.Option(min=0.0, max=0.5, help="The least gain of nDCG@10 worth having.")
+        float, typer.Option(min=0.0, max=0.5, callback=finite, help="The least gain of nDCG@10 worth having.")
     ] = MINIMUM_EFFECT,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be adopted, and change nothing.")] = False,
     revert: Annotated[bool, typer.Option("--revert", help="Go back to the settings before the last adoption.")] = False,

@@ -115,9 +115,16 @@ def finetune_in_subprocess(
     return Finetuned.of(output, found["result"])
 
 
-def estimate_in_subprocess(training_set: Path, base: Path, *, share: float = 1.0) -> Estimate:
+def estimate_in_subprocess(
+    training_set: Path,
+    base: Path,
+    *,
+    share: float = 1.0,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Estimate:
     """Return what a training would take, by a few real steps; nothing is written. Raises as the training would."""
-    found = _run([training_set, base, Path("none")], ["--share", repr(share), "--estimate"], lambda _: None)["estimate"]
+    options = ["--share", repr(share), "--estimate"]
+    found = _run([training_set, base, Path("none")], options, on_progress)["estimate"]
     fixed_s = found["seconds"] - found.get("training_s", 0.0)
     return Estimate(found["seconds"], fixed_s, found["steps"], found["pairs"], found)
 
@@ -140,9 +147,12 @@ def _run(
     environment = environment_of(os.environ)
     last = Progress(Stage.LOADING, 0, 0)
 
-    def follow(progress: Progress) -> None:
+    def remember(progress: Progress) -> None:
         nonlocal last
         last = progress
+
+    def follow(progress: Progress) -> None:
+        remember(progress)
         on_progress(progress)
 
     # In a session of its own, the child does not get the terminal's Ctrl-C, which would reach it twice; its stdin ends
@@ -159,24 +169,29 @@ def _run(
             start_new_session=True,
         ) as child,
     ):
-        said = _followed(child, follow)
+        said = _followed(child, follow, remember)
         if child.returncode in _STOPPED:
-            raise TrainingInterrupted(_interrupted(paths[-1], last))
+            raise TrainingInterrupted(_interrupted(last))
         if child.returncode != 0 or not said:
             kind = UsageError if said.get("is_usage") else ModelError
-            raise kind(said.get("error") or _crash(paths[-1], child.returncode, stderr))
+            raise kind(said.get("error") or _crash(child.returncode, stderr))
         return said
 
 
-def _followed(child: "subprocess.Popen[str]", on_progress: Callable[[Progress], None]) -> dict[str, JsonValue]:
-    """Read the child's lines to the end and return the last that is no progress; stop the child when interrupted."""
+def _followed(
+    child: "subprocess.Popen[str]", on_progress: Callable[[Progress], None], remember: Callable[[Progress], None]
+) -> dict[str, JsonValue]:
+    """Read the child's lines to the end and return the last that is no progress; stop the child when interrupted.
+
+    From then on its progress is remembered and not shown.
+    """
     assert child.stdout is not None  # noqa: S101  # it is a pipe
     try:
         said = _read(child.stdout, on_progress)
         child.wait()
     except KeyboardInterrupt:
         child.send_signal(signal.SIGTERM)
-        said = _read(child.stdout, lambda _: None)
+        said = _read(child.stdout, remember)
         child.wait()
         if child.returncode not in _STOPPED:
             raise
@@ -203,18 +218,18 @@ def _read(lines: IO[str], on_progress: Callable[[Progress], None]) -> dict[str, 
     return said
 
 
-def _interrupted(output: Path, last: Progress) -> str:
-    at = f"at step {last.step} of {last.steps}" if last.steps else "before the first step"
-    return f"The training of {output.name} was interrupted {at}; the same command with --resume goes on from there."
+def _interrupted(last: Progress) -> str:
+    at = f" at step {last.step} of {last.steps}" if last.steps else ""
+    return f"The training was interrupted while {last.stage.value}{at}; with --resume it goes on from there."
 
 
-def _crash(output: Path, code: int, stderr: IO[bytes]) -> str:
+def _crash(code: int, stderr: IO[bytes]) -> str:
     stderr.seek(0)
     lines = stderr.read().decode("utf-8", "replace").strip().splitlines()
     if code == -signal.SIGKILL:
         return (
-            f"The training of {output.name} was killed, perhaps for lack of memory. With --resume it goes on; if it is "
+            "The training was killed, perhaps for lack of memory. With --resume it goes on; if it is "
             "killed again, use smaller batches."
         )
     said = lines[-1] if lines else "no message"
-    return f"The training of {output.name} failed with exit code {code}: {said}. With --resume it is tried again."
+    return f"The training failed with exit code {code}: {said}. With --resume it is tried again."

@@ -23,6 +23,7 @@ class Stage(StrEnum):
     """What a training is at."""
 
     LOADING = "loading"
+    MEASURING = "measuring"
     RANKING = "ranking"
     TRAINING = "training"
     MIXING = "mixing"

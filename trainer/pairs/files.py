@@ -134,6 +134,8 @@ def _weight(record: Mapping[str, JsonValue]) -> float:
 def _source_problem(source: JsonValue) -> str:
     if not isinstance(source, str) or not source.strip() or not source.isprintable() or len(source) > MAX_SOURCE_CHARS:
         return f"cannot name one; use 1 to {MAX_SOURCE_CHARS} characters, such as human, click or log."
+    if "," in source or source != source.strip():
+        return "cannot name one: commas separate sources where they are chosen; use a name such as human, click or log."
     if is_mined(source):
         return f"is for pairs that `tandem pairs mine` makes; one that was brought cannot be {MINED}something."
     return ""

@@ -17,7 +17,7 @@ from trainer.report.reading import (
     regressed,
 )
 
-_WHERE = "under “Queries that changed most”"
+_WHERE = "under “Queries that changed most” in the report"
 
 
 def next_steps(report: Report) -> Iterator[str]:

@@ -8,7 +8,7 @@ from trainer.findings import Comparison, Report
 from trainer.report.figures import MISSING, count, interval, measure_name, moment, percent, points
 from trainer.report.markup import Html, escaped, foreign, prose, tag
 from trainer.report.reading import asked, judged_shares, mined
-from trainer.report.sections import SECTIONS
+from trainer.report.sections import OF_COMPARISONS, SECTIONS
 from trainer.report.summary import Summary, summary
 from trainer.report.tables import lettered, verdict
 
@@ -32,7 +32,8 @@ def html(report: Report) -> str:
 
 def parts(report: Report) -> list[Part]:
     """Return what a report says after its summary."""
-    return [Part(key, title, list(content(report))) for key, title, content in SECTIONS]
+    said = [section for section in SECTIONS if report.comparisons or section[0] not in OF_COMPARISONS]
+    return [Part(key, title, list(content(report))) for key, title, content in said]
 
 
 def page(report: Report, headline: str, found: Sequence[Part]) -> str:

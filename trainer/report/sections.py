@@ -23,7 +23,7 @@ from trainer.report.method import method
 from trainer.report.plots import COLUMNS, Row, difference_bars, intervals, tally_bar
 from trainer.report.tables import arms_table, contrasts_table, cost_table, lettered, slices_table, verdict
 
-_NO_COMPARISON = "No comparison was declared."
+_NO_COMPARISON = "Nothing was compared."
 
 
 def arms(report: Report) -> Iterator[Html]:
@@ -182,3 +182,5 @@ SECTIONS: tuple[tuple[str, str, Callable[[Report], Iterator[Html]]], ...] = (
     ("method", "How it was measured", method),
 )
 """The sections after the summary, in order: where each is found, its title, and what it says."""
+OF_COMPARISONS = frozenset({"effects", "differences", "slices", "tallies", "changed"})
+"""Those that have nothing to say where nothing was compared."""

@@ -137,11 +137,13 @@ def _curve(found: TrainingReport) -> Iterator[Html]:
 
 
 def _pairs(found: TrainingReport) -> Iterator[Html]:
+    choosing = found.pairs.choosing
     kept = [(foreign(source), [number(count(size))]) for source, size in found.pairs.sources.items()]
     yield table("sources-table", "Pairs trained on, by source", ["Source", "Pairs"], kept)
     lost = [
         *((foreign(reason), [words("mining"), number(count(size))]) for reason, size in found.pairs.dropped.items()),
         *((foreign(reason), [words("split"), number(count(size))]) for reason, size in found.pairs.left_out.items()),
+        *([(foreign("of queries that choose (dev)"), [words("split"), number(count(choosing))])] if choosing else []),
     ]
     if lost:
         yield table("dropped-table", "Pairs not trained on, and why", ["Reason", " Dropped by", "Pairs"], lost)
@@ -166,7 +168,9 @@ def _weights(found: TrainingReport) -> Iterator[Html]:
     )
     if choice.steps:
         steps = [(str(step), [number(decimals(value))]) for step, value in choice.steps]
-        yield table("steps-table", "Mean nDCG@10 on dev while it was trained", ["Step", "nDCG@10"], steps)
+        is_map = found.method == "adapter"
+        title = "by how strongly the map is held to the identity, the most first" if is_map else "while it was trained"
+        yield table("steps-table", f"Mean nDCG@10 on dev {title}", ["Trial" if is_map else "Step", "nDCG@10"], steps)
 
 
 def _canary(found: TrainingReport) -> Iterator[Html]:

@@ -143,9 +143,9 @@ def what_next(found: TrainingReport) -> Iterator[str]:
 
 
 def _data(found: TrainingReport) -> Iterator[str]:
-    dropped, kept = sum(found.pairs.dropped.values()), sum(found.pairs.sources.values())
-    if dropped > MANY_DROPPED * (dropped + kept):
+    dropped, in_all = sum(found.pairs.dropped.values()), found.pairs.in_all
+    if dropped > MANY_DROPPED * in_all:
         yield (
-            f"{dropped} of {dropped + kept} pairs were dropped: `tandem pairs stats` says why, and `tandem audit` what "
-            "is wrong with the documents."
+            f"{dropped} of {in_all} possible pairs were dropped while mining: `tandem pairs stats` says why, and "
+            "`tandem audit` what is wrong with the documents."
         )

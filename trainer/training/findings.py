@@ -29,13 +29,20 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class PairCounts:
-    """Training pairs by source, and why others are not among them: by mining, and by the split."""
+    """Training pairs by source, and why others are not among them: by mining, by the split, or as they choose."""
 
     sources: Mapping[str, int]
     dropped: Mapping[str, int]
     left_out: Mapping[str, int]
     held_out: str
     concerns: Sequence[str]
+    choosing: int = 0
+
+    @property
+    def in_all(self) -> int:
+        """How many there were before any was dropped."""
+        parts = (self.sources, self.dropped, self.left_out)
+        return sum(sum(counts.values()) for counts in parts) + self.choosing
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def forecast(home: Home, collection: Collection, judged: EvaluationSet, plan: Pl
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "set"
         training_set.write(folder)
-        takes = estimate_in_subprocess(folder, home.models.source(plan.start))
+        takes = estimate_in_subprocess(folder, home.models.source(plan.start), on_progress=telling.tuning)
     share = share_allowed(plan, takes, len(training_set.pairs))
     alone_s = replace(plan, curve=()).seconds(takes, share)
     seconds = {"fine-tuning": alone_s, "learning curve": plan.seconds(takes, share) - alone_s}

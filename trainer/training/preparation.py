@@ -89,7 +89,9 @@ class Preparation:
         self._place_again()
         pairs = self.plan.chosen(catalog.pairs.list(self.collection))
         found = split(pairs, self._judging, self._groups, language=self.collection.config.language, seed=settings.seed)
-        found = replace(found, train=self.plan.drawn(found.train))
+        drawn = self.plan.drawn(found.train)
+        if cut := len(found.train) - len(drawn):
+            found = replace(found, train=drawn, left_out={**found.left_out, "more than --max-pairs allows": cut})
         for concern in concerns(found):
             self.telling.step(f"Warning: {concern}")
         if len(found.train) < LEAST_PAIRS or len({pair.query for pair in found.dev}) < LEAST_DEV:
@@ -159,7 +161,7 @@ class Preparation:
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             draft = Path(folder) / "set"
             training_set.write(draft)
-            takes = estimate_in_subprocess(draft, self.home.models.source(plan.start))
+            takes = estimate_in_subprocess(draft, self.home.models.source(plan.start), on_progress=self.telling.tuning)
         share = share_allowed(plan, takes, len(training_set.pairs))
         if share >= 1:
             return training_set
@@ -180,6 +182,7 @@ class Preparation:
             left_out={**known["left_out"], **({"more than --budget allows": cut} if cut else {})},
             held_out=known["held_out"],
             concerns=known["concerns"],
+            choosing=known["pairs"]["dev"],
         )
         test = self.judged.only(known["test"])
         if not test.queries:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 
+from indexer.permission import BETTER
 from indexer.promotion import promote
 from retrieval.catalog import Collection
 from retrieval.errors import TandemError
@@ -19,6 +20,7 @@ def promoted(
     """
     body["promoted"] = None
     if not body["may_be_promoted"]:
+        step(f"Nothing was promoted: the verdict is {body['verdict']!r}" + _doubt(body))
         return None
     step(f"Promoting {body['version']}")
     try:
@@ -26,3 +28,9 @@ def promoted(
     except TandemError as error:
         return error
     return None
+
+
+def _doubt(body: dict[str, JsonValue]) -> str:
+    if body["verdict"] != BETTER:
+        return ""
+    return ", and the canary vetoes it" if body["canary"] else ", and no canary was asked"

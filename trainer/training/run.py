@@ -39,14 +39,15 @@ class TrainingRun:
 
     @classmethod
     def begin(cls, settings: Settings, collection: str, plan: Mapping[str, JsonValue], *, job: str = "") -> Self:
-        """Make the folder of a new training, called by its number; unfinished ones before it go, and the oldest.
+        """Make the folder of a new training, called by its number; the oldest go, and those that cannot be read.
 
-        To be called by the only training of the collection. `job` is the job that it is done for, if any.
+        An unfinished one stays until this one is on its way (`replace_unfinished`). To be called by the only training
+        of the collection. `job` is the job that it is done for, if any.
         """
         root = _root(settings, collection)
         before = cls.all(settings, collection)
         for run in before:
-            if not run.is_done or run not in before[-KEPT + 1 :]:
+            if not run.is_readable or run not in before[-KEPT + 1 :]:
                 shutil.rmtree(run.path, ignore_errors=True)
         draft = cls(root / DRAFT)
         shutil.rmtree(draft.path, ignore_errors=True)
@@ -131,6 +132,14 @@ class TrainingRun:
         """Record a decision, durably."""
         state = self._read()
         self._write({**state, "decided": {**state.get("decided", {}), name: value}})
+
+    def replace_unfinished(self) -> list[int]:
+        """Forget the trainings before this one that were not finished; return their numbers."""
+        others = [type(self)(path) for path in self.path.parent.iterdir() if path.name.isdecimal()]
+        before = [run for run in others if run.number < self.number and not run.is_done]
+        for run in before:
+            run.give_up()
+        return sorted(run.number for run in before)
 
     def give_up(self) -> None:
         """Forget a training that cannot be carried out."""
