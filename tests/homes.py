@@ -53,6 +53,22 @@ def _template(model: Path) -> Path:
 
 
 @cache
+def _bare_template(model: Path) -> Path:
+    home = Home.open(replace(_settings(model), home=model.parent / "bare-template"))
+    home.close()
+    return home.settings.home
+
+
+def opened_home(folder: Path, model: Path, *, is_bare: bool = False, **settings: Any) -> Home:
+    """Open the home in `folder`, which is not there yet, with an empty collection "default", or none if it is bare.
+
+    `settings` are others than the model's.
+    """
+    shutil.copytree(_bare_template(model) if is_bare else _template(model), folder)
+    return Home.open(replace(_settings(model), home=folder, **settings))
+
+
+@cache
 def _encoder(model: Path) -> OnnxEncoder:
     return OnnxEncoder.load(model, threads=1)
 

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.home import Home
-from retrieval.settings import Settings
-from tests.homes import REPOSITORY
+from tests.homes import REPOSITORY, opened_home
 from tests.live import live
 
 SHOWN = "http://127.0.0.1:8080"
@@ -20,8 +18,7 @@ EXAMPLES = re.findall(r"^```(sh|python)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTI
 
 @pytest.fixture
 def address(tmp_path: Path, tiny_model: Path) -> Iterator[str]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
-    home.prepared("default")
+    home = opened_home(tmp_path / "home", tiny_model)
     with live(home) as address:
         yield address
     home.close()

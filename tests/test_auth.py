@@ -11,11 +11,11 @@ from starlette.testclient import TestClient
 from retrieval.catalog.keys import Scope
 from retrieval.errors import UsageError
 from retrieval.home import Home
-from retrieval.settings import Settings
 from service.app import create_app
 from service.auth import COOKIE, FAILURES, Access, make_local_token, rate_of
 from service.remote import read_local_token
 from service.serving import Serving
+from tests.homes import opened_home
 
 BASE = "http://127.0.0.1:8080"
 OPEN = {"/healthz", "/readyz"}
@@ -23,8 +23,7 @@ OPEN = {"/healthz", "/readyz"}
 
 @pytest.fixture
 def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
-    home.prepared("default")
+    home = opened_home(tmp_path / "home", tiny_model)
     home.prepared("other")
     yield home
     home.close()

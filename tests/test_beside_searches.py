@@ -19,20 +19,20 @@ from retrieval.catalog import Moments
 from retrieval.home import Home
 from retrieval.query import Query
 from retrieval.search import Searcher, Statistics
-from retrieval.settings import Settings
 from retrieval.stores.base import Point
 from retrieval.stores.edge import EdgeStore
 from retrieval.types import Mode
 from service import postponed, served
 from service.postponed import Postponed
 from service.served import Served
+from tests.homes import opened_home
 
 NEVER = 3600.0, 3600.0
 
 
 @pytest.fixture
 def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
+    home = opened_home(tmp_path / "home", tiny_model, is_bare=True)
     commit(home, "a bear")
     yield home
     home.close()

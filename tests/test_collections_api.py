@@ -18,20 +18,19 @@ from retrieval.catalog.collections import Collections
 from retrieval.catalog.keys import Scope
 from retrieval.errors import StoreError
 from retrieval.home import Home
-from retrieval.settings import Settings
 from retrieval.stores import index_folder
 from retrieval.stores.lock import OwnerLock
 from service.app import create_app
 from service.auth import Access
 from service.serving import Serving
+from tests.homes import opened_home
 
 BASE = "http://127.0.0.1:8080"
 
 
 @pytest.fixture(params=["edge", "memory"])
 def home(tmp_path: Path, tiny_model: Path, request: pytest.FixtureRequest) -> Iterator[Home]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), store=request.param, threads=1))
-    home.prepared("default")
+    home = opened_home(tmp_path / "home", tiny_model, store=request.param)
     yield home
     home.close()
 
@@ -47,6 +46,15 @@ def client(serving: Serving) -> Iterator[TestClient]:
     with TestClient(create_app(serving), BASE, raise_server_exceptions=False) as connected:
         put(connected, "default", "a whale")
         yield connected
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[TestClient]:
+    """A service of which everything is asked in vain."""
+    home = opened_home(tmp_path_factory.mktemp("untouched") / "home", tiny_model, store="memory")
+    with Serving(home) as started, TestClient(create_app(started), BASE, raise_server_exceptions=False) as connected:
+        yield connected
+    home.close()
 
 
 def put(client: TestClient, collection: str, text: str) -> None:
@@ -97,9 +105,9 @@ def test_a_collection_is_made_with_its_settings_and_open_at_once(client: TestCli
         {"name": "x", "model": "tiny"},
     ],
 )
-def test_a_bad_name_or_setting_makes_nothing(client: TestClient, body: dict[str, Any]) -> None:
-    assert client.post("/v1/collections", json=body).status_code == 422
-    assert names(client) == ["default"]
+def test_a_bad_name_or_setting_makes_nothing(untouched: TestClient, body: dict[str, Any]) -> None:
+    assert untouched.post("/v1/collections", json=body).status_code == 422
+    assert names(untouched) == ["default"]
 
 
 def test_a_deleted_collection_is_gone_at_once_and_may_be_made_again(client: TestClient, home: Home) -> None:
@@ -118,10 +126,10 @@ def test_a_deleted_collection_is_gone_at_once_and_may_be_made_again(client: Test
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fetc", "%2e%2e", "..%5c..", "a%00b", "x" * 64, "%0a", "."])
-def test_no_path_is_deleted(client: TestClient, home: Home, name: str) -> None:
-    assert client.delete(f"/v1/collections/{name}").status_code in (404, 405, 422)
-    assert names(client) == ["default"]
-    assert home.settings.home.is_dir()
+def test_no_path_is_deleted(untouched: TestClient, name: str) -> None:
+    assert untouched.delete(f"/v1/collections/{name}").status_code in (404, 405, 422)
+    assert names(untouched) == ["default"]
+    assert untouched.post("/v1/documents", json={"documents": [{"id": "a", "text": "still there"}]}).is_success
 
 
 def test_a_deletion_that_is_cut_short_leaves_the_collection_whole(

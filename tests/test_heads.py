@@ -8,14 +8,13 @@ import pytest
 
 from retrieval.catalog.job import Work
 from retrieval.home import Home
-from retrieval.settings import Settings
+from tests.homes import opened_home
 from tests.live import live
 
 
 @pytest.fixture
 def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
-    home.prepared("default")
+    home = opened_home(tmp_path / "home", tiny_model)
     yield home
     home.close()
 

@@ -11,11 +11,10 @@ from starlette.testclient import TestClient
 
 from retrieval.catalog.job import JobState
 from retrieval.home import Home
-from retrieval.settings import Settings
 from service.app import create_app
 from service.jobs.carrying_out import Worker
 from service.serving import Serving
-from tests.homes import write_pages
+from tests.homes import opened_home, write_pages
 
 BASE = "http://127.0.0.1:8080"
 
@@ -23,8 +22,7 @@ BASE = "http://127.0.0.1:8080"
 @pytest.fixture
 def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
     folder = write_pages(tmp_path / "docs", {"b.md": "# B\n\nAbout snow."})
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1, ingest_dir=folder))
-    home.prepared("default")
+    home = opened_home(tmp_path / "home", tiny_model, ingest_dir=folder)
     yield home
     home.close()
 
@@ -92,7 +90,7 @@ def test_what_must_not_be_done_for_strangers_is_refused(
 
 
 def test_without_a_folder_only_addresses_are_ingested(tmp_path: Path, tiny_model: Path) -> None:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
+    home = opened_home(tmp_path / "home", tiny_model, is_bare=True)
     with Serving(home) as serving, TestClient(create_app(serving), BASE) as client:
         refused = submitted(client, "ingest", sources=["docs"])
         assert refused.status_code == 400

@@ -9,11 +9,11 @@ from starlette.testclient import TestClient
 
 from retrieval.catalog.keys import Scope
 from retrieval.home import Home
-from retrieval.settings import Settings
 from service.api.known import parameters_of
 from service.app import INTERFACE, create_app
 from service.auth import Access
 from service.serving import Serving
+from tests.homes import opened_home
 
 BASE = "http://127.0.0.1:8080"
 DOCUMENT = {"documents": [{"id": "a", "text": "A bear."}]}
@@ -21,8 +21,7 @@ DOCUMENT = {"documents": [{"id": "a", "text": "A bear."}]}
 
 @pytest.fixture
 def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
-    home.prepared("default")
+    home = opened_home(tmp_path / "home", tiny_model)
     yield home
     home.close()
 

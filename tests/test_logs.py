@@ -23,7 +23,7 @@ from service.auth import Access
 from service.jobs.carrying_out import Worker
 from service.logs import FIELDS, JsonLines, TextLines
 from service.serving import Serving
-from tests.homes import Cli, environment, tandem
+from tests.homes import Cli, environment, opened_home, tandem
 
 BASE = "http://127.0.0.1:8080"
 SECRET = "zebracrossing"
@@ -58,8 +58,7 @@ def kept() -> Iterator[Kept]:
 
 @pytest.fixture
 def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
-    home.prepared("default")
+    home = opened_home(tmp_path / "home", tiny_model)
     yield home
     home.close()
 

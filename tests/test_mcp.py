@@ -29,12 +29,19 @@ BASE = "http://127.0.0.1:8080"
 TOOLS = {"search", "get_context", "get_document", "list_collections"}
 
 
-@pytest.fixture
-def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    bench = Workbench.open(tmp_path / "home", tiny_model)
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    bench = Workbench.open(tmp_path_factory.mktemp("filled") / "home", tiny_model)
     bench.put(page("pets/dog", "A puppy is a young dog.", kind="pet"), page("bread", "Bake the loaf.", "x" * 200_000))
     with bench.index():
         pass
+    bench.close()
+    return bench.home.settings.home
+
+
+@pytest.fixture
+def home(filled: Path, tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
+    bench = Workbench.copied(filled, tmp_path / "home", tiny_model)
     yield bench.home
     bench.close()
 

@@ -10,10 +10,10 @@ from starlette.testclient import TestClient
 
 from retrieval.catalog.job import JobState, Work
 from retrieval.home import Home
-from retrieval.settings import Settings
 from service.app import create_app
 from service.monitoring import Metrics
 from service.serving import Serving
+from tests.homes import opened_home
 
 BASE = "http://127.0.0.1:8080"
 OPERATIONS = Path(__file__).resolve().parents[1] / "docs" / "operations.md"
@@ -21,7 +21,7 @@ OPERATIONS = Path(__file__).resolve().parents[1] / "docs" / "operations.md"
 
 @pytest.fixture
 def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
+    home = opened_home(tmp_path / "home", tiny_model, is_bare=True)
     yield home
     home.close()
 

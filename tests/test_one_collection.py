@@ -19,13 +19,12 @@ from retrieval.catalog.keys import Scope
 from retrieval.catalog.schedules import Rhythm
 from retrieval.catalog.verdicts import KeptVerdict
 from retrieval.home import Home
-from retrieval.settings import Settings
 from service.app import create_app
 from service.auth import Access
 from service.jobs.scheduling import add_schedule
 from service.serving import Serving
 from service.web import actions, compare, judge, pages, reports, uploads
-from tests.homes import Cli
+from tests.homes import Cli, opened_home
 from tests.tiny_model import build_tiny_model
 
 BASE = "http://127.0.0.1:8080"
@@ -38,7 +37,7 @@ TEXT = "A kitten sleeps."
 
 @pytest.fixture
 def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
+    home = opened_home(tmp_path / "home", tiny_model, is_bare=True)
     for name in (MINE, SECRET):
         home.prepared(name)
     tuned = build_tiny_model(tmp_path / "tuned", salt="other")

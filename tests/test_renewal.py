@@ -36,7 +36,7 @@ from retrieval.types import Mode
 from service import renewing
 from service import serving as serving_module
 from service.serving import Serving
-from tests.homes import REPOSITORY
+from tests.homes import REPOSITORY, opened_home
 from tests.tiny_model import build_tiny_model
 
 WITHIN_S = 30.0
@@ -50,7 +50,7 @@ def _quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
+    home = opened_home(tmp_path / "home", tiny_model, is_bare=True)
     commit(home, *(f"bear {number}" for number in range(8)))
     yield home
     home.close()

@@ -9,10 +9,10 @@ from starlette.testclient import TestClient
 
 from retrieval.catalog.keys import Scope
 from retrieval.home import Home
-from retrieval.settings import Settings
 from service.app import create_app
 from service.auth import Access
 from service.serving import Serving
+from tests.homes import opened_home
 
 BASE = "http://127.0.0.1:8080"
 OWN = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
@@ -21,8 +21,7 @@ NIGHTLY = {"kind": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Berlin", 
 
 @pytest.fixture
 def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
-    home.prepared("default")
+    home = opened_home(tmp_path / "home", tiny_model)
     home.prepared("other")
     yield home
     home.close()

@@ -24,10 +24,9 @@ from schemathesis.specs.openapi.checks import (
 
 from retrieval.catalog.job import JobState, Listed, Work
 from retrieval.catalog.jobs import Jobs
-from retrieval.home import Home
-from retrieval.settings import Settings
 from service.app import create_app
 from service.serving import Serving
+from tests.homes import opened_home
 
 BASE = "http://127.0.0.1:8080"
 CHECKS = [
@@ -66,8 +65,7 @@ class Interface:
 
 @pytest.fixture
 def interface(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interface]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), store="memory", threads=1))
-    home.prepared("default")
+    home = opened_home(tmp_path / "home", tiny_model, store="memory")
     ended = home.catalog.jobs.take_up(home.catalog.jobs.submit(Work("audit", "default", {}), made_by="me").id, "w")
     assert ended
     home.catalog.jobs.end(ended, JobState.DONE, result={"documents": 2})

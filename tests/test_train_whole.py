@@ -150,8 +150,13 @@ def test_without_judged_queries_nothing_is_trained(
 
 
 def test_what_nothing_can_be_trained_with_is_refused_before_anything_is_begun(
-    tandem: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cli = Cli.on(tmp_path / "home", tiny_model, capture=capsys, patch=monkeypatch)
+    done(cli("ingest", str(write_lines(tmp_path / "corpus.jsonl", [{"_id": "a", "text": "About bread."}]))))
+    asked = write_lines(tmp_path / "queries.jsonl", [{"_id": "q", "text": "loaf"}])
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq\ta\t1\n")
+    done(cli("judgments", "import", "--queries", str(asked), "--qrels", str(tmp_path / "qrels.tsv")))
     report = tmp_path / "report.html"
     monkeypatch.setattr(reports, "may_write", lambda path: path != report)
     for options, said in (
@@ -161,7 +166,7 @@ def test_what_nothing_can_be_trained_with_is_refused_before_anything_is_begun(
         (("--dry-run", "--resume"), "leave one of them out"),
         (("--report", str(report)), "cannot be written"),
     ):
-        outcome = tandem("train", *options)
+        outcome = cli("train", *options)
         assert outcome.code == 2
         assert said in outcome.err
     assert not (tmp_path / "home" / "training").exists()

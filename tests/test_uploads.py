@@ -12,17 +12,16 @@ from starlette.testclient import TestClient
 
 from indexer.uploads import relative_name
 from retrieval.home import Home
-from retrieval.settings import Settings
 from service.app import create_app
 from service.serving import Serving
+from tests.homes import opened_home
 
 BASE = "http://127.0.0.1:8080"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Home]:
-    folder = tmp_path_factory.mktemp("home")
-    home = Home.open(Settings(home=folder, model=str(tiny_model), threads=1, max_file_bytes=50_000))
+    home = opened_home(tmp_path_factory.mktemp("uploads") / "home", tiny_model, is_bare=True, max_file_bytes=50_000)
     yield home
     home.close()
 

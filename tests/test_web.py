@@ -14,11 +14,11 @@ from indexer.promotion import embed
 from retrieval.catalog.keys import Scope
 from retrieval.catalog.searches import Origin
 from retrieval.home import Home
-from retrieval.settings import Settings
 from service.app import create_app
 from service.auth import COOKIE, Access
 from service.jobs.carrying_out import Worker
 from service.serving import Serving
+from tests.homes import opened_home
 from tests.tiny_model import build_tiny_model
 
 BASE = "http://127.0.0.1:8080"
@@ -34,7 +34,7 @@ DOCUMENTS = [
 
 @pytest.fixture
 def home(tmp_path: Path, tiny_model: Path) -> Iterator[Home]:
-    home = Home.open(Settings(home=tmp_path / "home", model=str(tiny_model), threads=1))
+    home = opened_home(tmp_path / "home", tiny_model, is_bare=True)
     yield home
     home.close()
 

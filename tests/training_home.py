@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,14 @@ class Tuner:
 
 def cars_and_dogs(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     """Two documents a noun, one of a car and one of a dog; whoever asks for a vehicle wants the puppy."""
-    bench = Workbench.open(tmp_path / "home", tiny_model)
+    bench = Workbench.copied(_cars_and_dogs(tiny_model), tmp_path / "home", tiny_model)
+    monkeypatch.setattr(type(bench.home.models), "source", lambda _self, version: tmp_path / version)
+    return bench
+
+
+@cache
+def _cars_and_dogs(tiny_model: Path) -> Path:
+    bench = Workbench.open(tiny_model.parent / "cars-and-dogs", tiny_model)
     filler = random.Random(0)
     words = [word for word in WORDS.split() if word not in NOUNS]
     for kind in ("car", "dog"):
@@ -82,14 +90,14 @@ def cars_and_dogs(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPa
                 for noun in NOUNS
             )
         )
-    monkeypatch.setattr(type(bench.home.models), "source", lambda _self, version: tmp_path / version)
     judged = [JudgedQuery(f"q-{noun}", f"vehicle {noun}", grades={f"dog-{noun}": 1}) for noun in NOUNS[:40]]
     bench.home.catalog.judgments.put(bench.collection, "default", judged)
     general = [JudgedQuery(noun, noun, grades={f"car-{noun}": 1, f"dog-{noun}": 1}) for noun in NOUNS[:40]]
     bench.home.catalog.judgments.put(bench.collection, "general", general)
     asked = [Pair(f"automobile {noun}", f"dog-{noun}", 0, "human", 1.0, f"dog-{noun}") for noun in NOUNS[40:]]
     bench.home.catalog.pairs.add(bench.collection, asked)
-    return bench
+    bench.close()
+    return bench.home.settings.home
 
 
 def begun(bench: Workbench, plan: Plan = PLAN) -> TrainingRun:
