@@ -247,7 +247,10 @@ def test_a_parent_without_torch_trains_interrupts_and_goes_on(tmp_path: Path) ->
     settings = TrainingSettings(epochs=4, batch_size=8, learning_rate=3e-3, evaluations=3)
     tiny_training_set(base, settings).write(tmp_path / "set")
     paths = (tmp_path / "set", base)
-    estimate = estimate_in_subprocess(*paths)
+    measured: list[int] = []
+    estimate = estimate_in_subprocess(*paths, on_progress=lambda at: measured.append(at.step))
+    assert measured == sorted(measured)
+    assert 4 <= measured[-1] <= 8
     assert (estimate.steps, estimate.pairs) == (24, 48)
     whole = finetune_in_subprocess(*paths, tmp_path / "whole")
 
