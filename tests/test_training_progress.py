@@ -8,6 +8,7 @@ import pytest
 from tests.homes import Cli
 from trainer import train as training
 from trainer.commands.training_progress import ended_by_sigterm, told
+from trainer.finetuning import TrainingInterrupted
 
 
 def test_sigterm_is_taken_as_ctrl_c_and_afterwards_no_longer() -> None:
@@ -56,3 +57,18 @@ def test_wherever_a_training_is_interrupted_it_says_how_it_goes_on(
         True,
     )
     assert (tmp_path / "home" / "training" / "default" / "1").is_dir()
+
+
+def test_a_tuning_that_begins_anew_says_what_it_throws_away(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = Cli.on(tmp_path / "home", tiny_model, capture=capsys, patch=monkeypatch)
+    (tmp_path / "out.partial").mkdir()
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise TrainingInterrupted("Told to stop.")
+
+    monkeypatch.setattr("trainer.finetuning.finetune_in_subprocess", interrupted)
+    begin = ("finetune", str(tmp_path / "set"), str(tmp_path / "out"), "--base", str(tiny_model))
+    assert f"left in {tmp_path / 'out.partial'} is thrown away; --resume" in cli(*begin).err
+    assert "thrown away" not in cli(*begin, "--resume").err

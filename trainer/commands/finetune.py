@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from indexer.progress import duration
-from retrieval.console import HomeOption, JsonOption, print_json, print_line
+from retrieval.console import HomeOption, JsonOption, note, print_json, print_line
 from retrieval.errors import ModelError, NotFound, TandemError
 from retrieval.model_finding import find_source, hub_id
 from retrieval.models import ModelStore
@@ -30,9 +30,12 @@ def finetune(
 ) -> None:
     """Fine-tune on an exported training set, on a machine that needs no catalog."""
     from trainer.finetuning import finetune_in_subprocess
+    from trainer.finetuning.workplace import partial_of
     from trainer.training_set import TrainingSet
 
     found = base or _base(Settings.from_environment(home=home), TrainingSet.read(training_set).base_name)
+    if not resume and partial_of(output).exists():
+        note(f"What an earlier run left in {partial_of(output)} is thrown away; --resume would have gone on with it")
     with ended_by_sigterm(), told() as telling:
         tuned = finetune_in_subprocess(training_set, found, output, resume=resume, on_progress=telling.tuning)
     body: dict[str, JsonValue] = {"output": str(output), **tuned.provenance}

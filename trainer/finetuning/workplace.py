@@ -49,7 +49,7 @@ class Workplace:
     def __init__(self, output: Path, plan: Plan, *, resume: bool) -> None:
         """`output` is the folder to be; without `resume`, what an earlier run of it left is thrown away."""
         self.output = output
-        self.folder = _partial(output)
+        self.folder = partial_of(output)
         self._plan, self._resume = plan, resume
         self._lock = OwnerLock(self.folder)
         self._clock, self._started = Clock(), time.monotonic()
@@ -200,9 +200,10 @@ def finished(output: Path, plan: Plan) -> JsonValue | None:
         raise ModelError(f"{output} is no trained model ({error!r}); remove it or name another folder.") from None
     if seen != plan:
         raise UsageError(f"{output} was trained on other data, base or share; remove it or name another folder.")
-    shutil.rmtree(_partial(output), ignore_errors=True)
+    shutil.rmtree(partial_of(output), ignore_errors=True)
     return found
 
 
-def _partial(output: Path) -> Path:
+def partial_of(output: Path) -> Path:
+    """Return the folder that holds what a training has so far, beside the one to be."""
     return output.with_name(f"{output.name}.partial")
