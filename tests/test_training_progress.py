@@ -24,15 +24,15 @@ def test_embedding_tells_how_long_the_rest_takes_at_the_pace_so_far(
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     with told() as telling:
-        for done, at in ((64, 1010.0), (128, 1020.0), (192, 1030.0), (32, 1040.0), (64, 1050.0)):
+        for done, at in ((64, 1010.0), (128, 1020.0), (192, 1030.0), (64, 1040.0), (128, 1050.0)):
             now = at
             telling.embedding(done, 320)
     assert [line.strip() for line in capsys.readouterr().err.splitlines()] == [
         "64 of 320 chunks embedded",
         "128 of 320 chunks embedded, 30 s left",
         "192 of 320 chunks embedded, 20 s left",
-        "32 of 320 chunks embedded",  # another model's
-        "64 of 320 chunks embedded, 80 s left",
+        "64 of 320 chunks embedded",  # another model's
+        "128 of 320 chunks embedded, 30 s left",
     ]
 
 
@@ -70,5 +70,5 @@ def test_a_tuning_that_begins_anew_says_what_it_throws_away(
 
     monkeypatch.setattr("trainer.finetuning.finetune_in_subprocess", interrupted)
     begin = ("finetune", str(tmp_path / "set"), str(tmp_path / "out"), "--base", str(tiny_model))
-    assert f"left in {tmp_path / 'out.partial'} is thrown away; --resume" in cli(*begin).err
-    assert "thrown away" not in cli(*begin, "--resume").err
+    assert f"--resume would go on with what an earlier run left in {tmp_path / 'out.partial'}" in cli(*begin).err
+    assert "anew" not in cli(*begin, "--resume").err

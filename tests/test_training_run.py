@@ -23,6 +23,11 @@ def test_trainings_are_numbered_and_the_newest_unfinished_one_goes_on(settings: 
     third.give_up()  # it cannot be carried out: what was begun before it is still there
     assert TrainingRun.unfinished(settings, "posts").plan == {"seed": 2}
     third = TrainingRun.begin(settings, "posts", {"seed": 3})
+    assert TrainingRun.unfinished(settings, "posts") == third
+    (second := TrainingRun.all(settings, "posts")[1]).training_set.mkdir()
+    assert TrainingRun.unfinished(settings, "posts") == second  # the third was stopped before it had its pairs
+    third.training_set.mkdir()
+    assert TrainingRun.unfinished(settings, "posts") == third
     assert third.replace_unfinished() == [2]
     assert [run.plan["seed"] for run in TrainingRun.all(settings, "posts")] == [1, 3]
     assert TrainingRun.unfinished(settings, "posts") == third

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from retrieval.errors import UsageError
+from retrieval.errors import ModelError, UsageError
 from tests.tiny_transformer import build_tiny_transformer, tiny_training_set
 from trainer.training_set import (
     DEV,
@@ -118,7 +118,7 @@ def test_shares_are_whole_groups_and_lie_within_one_another(made: TrainingSet) -
 
 def test_a_place_that_cannot_be_written_is_named(made: TrainingSet, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match=r"file/set cannot be written \(.*\); name another place"):
+    with pytest.raises(ModelError, match=r"file/set cannot be written: .*name another place"):
         made.write(tmp_path / "file" / "set")
 
 

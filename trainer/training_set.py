@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.errors import UsageError
+from retrieval.errors import ModelError, UsageError
 from retrieval.types import JsonValue
 
 FORMAT = "tandem-training-set/1"
@@ -188,14 +188,16 @@ class TrainingSet:
     def write(self, folder: Path) -> None:
         """Write the folder, whole or not at all.
 
-        Raises UsageError if there is one already, if it cannot be written, or could not be read again.
+        Raises UsageError if there is one already or it could not be read again, ModelError if it cannot be written.
         """
         if folder.exists():
             raise UsageError(f"{folder} exists; remove it or name another folder.")
         try:
             self._written(folder)
         except OSError as error:
-            raise UsageError(f"{folder} cannot be written ({error.strerror or error}); name another place.") from None
+            raise ModelError(
+                f"{folder} cannot be written: {error.strerror or error}. Make room, or name another place."
+            ) from None
 
     def _written(self, folder: Path) -> None:
         from safetensors.numpy import save_file

@@ -35,7 +35,7 @@ def finetune(
 
     found = base or _base(Settings.from_environment(home=home), TrainingSet.read(training_set).base_name)
     if not resume and partial_of(output).exists():
-        note(f"What an earlier run left in {partial_of(output)} is thrown away; --resume would have gone on with it")
+        note(f"Begins anew: --resume would go on with what an earlier run left in {partial_of(output)}")
     with ended_by_sigterm(), told() as telling:
         tuned = finetune_in_subprocess(training_set, found, output, resume=resume, on_progress=telling.tuning)
     body: dict[str, JsonValue] = {"output": str(output), **tuned.provenance}

@@ -140,7 +140,7 @@ def stats(
     if any(shown.values()):
         print_line()
         cells = [
-            [pair.query, name, f"{pair.document} #{pair.position}", _begun(passages.get(_place(pair), ""))]
+            [pair.query, name, f"{pair.document} #{pair.position}", _begun(passages.get(pair, ""))]
             for name in shown
             for pair in shown[name]
         ]
@@ -205,7 +205,7 @@ def _read(queries: Path | None, qrels: Path | None, jsonl: Path | None, source: 
 def _stats_body(
     by_source: Mapping[str, Sequence[Pair]],
     shown: Mapping[str, Sequence[Pair]],
-    passages: "Mapping[_Place, str]",
+    passages: Mapping[Pair, str],
     mining: JsonValue,
 ) -> dict[str, JsonValue]:
     return {
@@ -217,7 +217,7 @@ def _stats_body(
                     "query": pair.query,
                     "document": pair.document,
                     "position": pair.position,
-                    "passage": passages.get(_place(pair)),
+                    "passage": passages.get(pair),
                 }
                 for pair in own
             ]
@@ -227,26 +227,21 @@ def _stats_body(
     }
 
 
-_Place = tuple[str, int]
-"""A document and the number of its chunk."""
-
-
-def _place(pair: Pair) -> _Place:
-    return pair.document, pair.position
-
-
-def _passages(catalog: Catalog, collection: Collection, pairs: Sequence[Pair]) -> dict[_Place, str]:
+def _passages(catalog: Catalog, collection: Collection, pairs: Sequence[Pair]) -> dict[Pair, str]:
     """Return the passages of pairs as a model reads them; those that are gone are left out."""
     from trainer.pairs.passages import passage_of
 
-    strings = {_place(pair): pair.strings for pair in pairs}
-    if not strings:
-        return {}
-    return {
-        place: passage_of(text, strings[place]).text
-        for batch in catalog.chunks.all_texts(collection)
+    wanted = {(pair.document, pair.position) for pair in pairs}
+    texts = {
+        place: text
+        for batch in (catalog.chunks.all_texts(collection) if wanted else ())
         for text in batch
-        if (place := (text.document_id, text.chunk.position)) in strings
+        if (place := (text.document_id, text.chunk.position)) in wanted
+    }
+    return {
+        pair: passage_of(texts[place], pair.strings).text
+        for pair in pairs
+        if (place := (pair.document, pair.position)) in texts
     }
 
 

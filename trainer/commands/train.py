@@ -108,7 +108,12 @@ def train(
     else:
         _print(found, page)
     if report is not None:
-        write_report(report, page.read_text(encoding="utf-8"), body)
+        try:
+            write_report(report, page.read_text(encoding="utf-8"), body)
+        except UsageError as error:
+            if refused is None:
+                raise
+            note(str(error))
     if refused is not None:
         raise refused
 
@@ -151,13 +156,16 @@ def check_canary(home: Home, collection: Collection, name: str) -> None:
 def _carried_out(home: Home, collection: Collection, run: "TrainingRun") -> "tuple[TrainingReport, Path]":
     from trainer.finetuning import TrainingInterrupted
     from trainer.train import train as carry_out
+    from trainer.training.run import TrainingRun
 
     try:
         with told() as telling:
             return carry_out(home, collection, run, telling), run.report
     except KeyboardInterrupt:
+        goes_on = TrainingRun.unfinished(home.settings, collection.name)
         raise TrainingInterrupted(
-            f"Training {run.number} of {collection.name!r} was interrupted; `tandem train --resume` goes on with it."
+            f"Training {run.number} of {collection.name!r} was interrupted; `tandem train --resume` goes on with "
+            + ("it." if goes_on == run else f"training {goes_on.number}, which was begun before.")
         ) from None
 
 

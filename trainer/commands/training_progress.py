@@ -58,12 +58,13 @@ def _tuning(progress: "Tuning") -> str:
 
 def _embedding(line: StatusLine) -> Callable[[int, int], None]:
     """Show how many chunks are embedded, and how long the others take at the pace so far."""
-    began, first = 0.0, 0
+    began, first, last = 0.0, 0, 0
 
     def show(done: int, total: int) -> None:
-        nonlocal began, first
-        if not began or done < first:
+        nonlocal began, first, last
+        if not began or done <= last:  # another collection, or another model
             began, first = time.monotonic(), done
+        last = done
         left_s = (time.monotonic() - began) / (done - first) * (total - done) if done > first else None
         line.show(f"  {done} of {total} chunks embedded{_left(left_s)}", share=_share(done, total), left_s=left_s)
 

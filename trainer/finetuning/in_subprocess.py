@@ -219,6 +219,8 @@ def _read(lines: IO[str], on_progress: Callable[[Progress], None]) -> dict[str, 
 
 
 def _interrupted(last: Progress) -> str:
+    if last.stage is Stage.MEASURING:
+        return "Interrupted while measuring how long it takes: nothing is trained yet."
     at = f" at step {last.step} of {last.steps}" if last.steps else ""
     return f"The training was interrupted while {last.stage.value}{at}; with --resume it goes on from there."
 

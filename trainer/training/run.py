@@ -64,10 +64,14 @@ class TrainingRun:
 
     @classmethod
     def unfinished(cls, settings: Settings, collection: str) -> Self:
-        """Return the newest training, if it was not finished; UsageError otherwise."""
-        newest = cls.all(settings, collection)[-1:]
-        if newest and not newest[0].is_done:
-            return newest[0]
+        """Return the newest training that has its pairs, if the newest of all was not finished; UsageError otherwise.
+
+        Where none has its pairs, it is the newest: one that was stopped while they were made hides none before it.
+        """
+        known = cls.all(settings, collection)
+        if known and not known[-1].is_done:
+            open_ones = [run for run in reversed(known) if not run.is_done]
+            return next((run for run in open_ones if run.training_set.exists()), known[-1])
         raise UsageError(f"No training of {collection!r} is unfinished; `tandem train` begins one.")
 
     @property
