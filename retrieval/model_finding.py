@@ -89,3 +89,15 @@ def _snapshot(full_name: str, place: str, *, offline: bool) -> Path:
     except Exception as error:  # many kinds: HTTP, DNS, gated or unknown repository, disk
         reason = "absent" if offline else (str(error).strip() or type(error).__name__).splitlines()[0]
         raise _NotHere(f"{place} ({reason})") from None
+
+
+def found_by_name(name: str) -> SourceModel:
+    """Return the model that goes by a name; ModelError says so where a file or a folder of that name was meant."""
+    try:
+        return find_source(hub_id(name))
+    except ModelError:
+        if not Path(name).exists():
+            raise
+        raise ModelError(
+            f"No model goes by the name {name!r}, which is how it is understood; to add what lies here, write ./{name}."
+        ) from None

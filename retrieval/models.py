@@ -26,7 +26,7 @@ from retrieval.model_copies import (
     source_of,
     temporary,
 )
-from retrieval.model_finding import find_source, hub_id
+from retrieval.model_finding import find_source, found_by_name, hub_id
 from retrieval.model_folder import MANIFEST, ModelFolder, Precision, sha256_of, write_manifest
 from retrieval.model_source import SourceModel
 from retrieval.query_map import QUERY_MAP
@@ -147,7 +147,7 @@ class ModelStore:
         name = str(name_or_folder)
         suffix = "" if precision is Precision.FLOAT32 else f"-{precision.value}"
         if not isinstance(name_or_folder, Path) and not _is_path(name):
-            version, source = version or version_of(name) + suffix, _found_by_name(name)
+            version, source = version or version_of(name) + suffix, found_by_name(name)
             return ModelInfo.of(self._added(source, hub_id(name), version, precision=precision))
         local = Path(name).expanduser().resolve()
         plain = version or _folder_version(local)
@@ -289,18 +289,6 @@ def _folder_version(path: Path) -> str:
 def _is_path(name: str) -> bool:
     """A path looks like one, so that a folder in the current directory cannot pose as a model of a bare name."""
     return name.startswith((".", "~", "/")) or Path(name).is_absolute() or ("/" in name and Path(name).is_dir())
-
-
-def _found_by_name(name: str) -> SourceModel:
-    """Return the model that goes by a name; ModelError says so where a file or a folder of that name was meant."""
-    try:
-        return find_source(hub_id(name))
-    except ModelError:
-        if not Path(name).exists():
-            raise
-        raise ModelError(
-            f"No model goes by the name {name!r}, which is how it is understood; to add what lies here, write ./{name}."
-        ) from None
 
 
 def _same(folder: ModelFolder, fingerprint: str) -> ModelFolder:

@@ -46,8 +46,7 @@ class Method(StrEnum):
 
 
 LEARNING_RATES: Mapping[Method, float] = {Method.FULL: 3e-5, Method.LORA: 2e-4, Method.ADAPTER: 0.0}
-"""By default, and fast: mixing with the base takes back what is too much. A map is found by L-BFGS, which finds its own
-steps."""
+"""By default, and fast: mixing with the base takes back what is too much. A map's own steps are found by L-BFGS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,31 +189,26 @@ class TrainingSet:
 
         Raises UsageError if there is one already or it could not be read again, ModelError if it cannot be written.
         """
-        if folder.exists():
-            raise UsageError(f"{folder} exists; remove it or name another folder.")
-        try:
-            self._written(folder)
-        except OSError as error:
-            raise ModelError(
-                f"{folder} cannot be written: {error.strerror or error}. Make room, or name another place."
-            ) from None
-
-    def _written(self, folder: Path) -> None:
         from safetensors.numpy import save_file
 
         from trainer.training_set_reading import read_training_set
 
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-            draft = Path(scratch) / folder.name
-            draft.mkdir()
-            for name, records in self._records().items():
-                (draft / name).write_bytes(b"".join(map(_line, records)))
-            save_file(self.vectors.arrays(), draft / VECTORS)
-            manifest = json.dumps(self.manifest(), indent=2, ensure_ascii=False)
-            (draft / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
-            read_training_set(draft)
-            draft.rename(folder)
+        if folder.exists():
+            raise UsageError(f"{folder} exists; remove it or name another folder.")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+                draft = Path(scratch) / folder.name
+                draft.mkdir()
+                for name, records in self._records().items():
+                    (draft / name).write_bytes(b"".join(map(_line, records)))
+                save_file(self.vectors.arrays(), draft / VECTORS)
+                manifest = json.dumps(self.manifest(), indent=2, ensure_ascii=False) + "\n"
+                (draft / MANIFEST).write_text(manifest, encoding="utf-8")
+                read_training_set(draft)
+                draft.rename(folder)
+        except OSError as error:
+            raise ModelError(f"{folder} cannot be written: {error}. Make room, or name another place.") from None
 
     @property
     def sources(self) -> dict[str, int]:
@@ -277,10 +271,8 @@ class TrainingSet:
         rows: dict[str, list[int]] = {}
         for row, pair in enumerate(self.pairs):
             rows.setdefault(pair.group, []).append(row)
-        seed = self.settings.seed
-        return [
-            rows[name] for name in sorted(rows, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
-        ]
+        chance = {name: hashlib.sha256(f"{self.settings.seed} {name}".encode()).digest() for name in rows}
+        return [rows[name] for name in sorted(rows, key=chance.__getitem__)]
 
     def _records(self) -> dict[str, Iterator[JsonValue]]:
         passages = zip(self.documents or range(len(self.passages)), self.passages, strict=True)
@@ -305,5 +297,4 @@ def _check_number(name: str, value: object, low: float, high: float, *, kind: ty
     is_number = type(value) is int or (kind is float and type(value) is float and math.isfinite(value))
     if not is_number or not low <= value <= high:  # type: ignore[operator]  # it is a number here
         what = "a whole number" if kind is int else "a number"
-        written = "d" if kind is int else "g"
-        raise UsageError(f"{name} is {value!r}; give {what} from {low:{written}} to {high:{written}}.")
+        raise UsageError(f"{name} is {value!r}; give {what} from {low:.10g} to {high:.10g}.")

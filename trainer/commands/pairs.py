@@ -139,12 +139,7 @@ def stats(
     table(rows, ["SOURCE", "PAIRS", "WEIGHT"])
     if any(shown.values()):
         print_line()
-        cells = [
-            [pair.query, name, f"{pair.document} #{pair.position}", _begun(passages.get(pair, ""))]
-            for name in shown
-            for pair in shown[name]
-        ]
-        table(cells, ["QUERY", "SOURCE", "DOCUMENT", "PASSAGE"])
+        _print_samples(shown, passages)
     if mining:
         print_line()
         dropped = [
@@ -253,6 +248,15 @@ def _begun(passage: str) -> str:
 
 def _by_source(known: Sequence[Pair]) -> dict[str, list[Pair]]:
     return {name: [pair for pair in known if pair.source == name] for name in sorted({p.source for p in known})}
+
+
+def _print_samples(shown: Mapping[str, Sequence[Pair]], passages: Mapping[Pair, str]) -> None:
+    cells = [
+        [pair.query, name, f"{pair.document} #{pair.position}", _begun(passages.get(pair, ""))]
+        for name in shown
+        for pair in shown[name]
+    ]
+    table(cells, ["QUERY", "SOURCE", "DOCUMENT", "PASSAGE"])
 
 
 def _drawn(own: Sequence[Pair], samples: int) -> list[Pair]:
